@@ -1,0 +1,171 @@
+"""JSON as it stands on the wire: parsed strictly, and written back in the style in which it was found."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from enum import Enum
+from functools import lru_cache
+from typing import Final, NoReturn
+
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+Path = tuple[str | int, ...]
+"""Where a value stands inside a JSON value: keys and list positions."""
+
+
+class Missing(Enum):
+    """What stands for a text that is not JSON, and for a path that leads nowhere."""
+
+    MISSING = "missing"
+
+
+MISSING: Final = Missing.MISSING
+MaybeJson = Json | Missing
+
+MAX_DEPTH: Final = 100
+"""Deeper JSON is kept as text: it has no business in a message, and recursion has limits."""
+
+STYLES: Final[dict[str, tuple[tuple[str, str], bool]]] = {
+    "spaced": ((", ", ": "), True),  # json.dumps
+    "compact": ((",", ":"), False),  # JSON.stringify, orjson, msgspec
+    "compact-ascii": ((",", ":"), True),
+    "spaced-unicode": ((", ", ": "), False),
+}
+"""How the common writers space and escape JSON: separators, and whether non-ASCII is escaped."""
+
+
+def _no_constants(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+_DECODER: Final = json.JSONDecoder(parse_constant=_no_constants)
+
+
+def parse(text: str | bytes) -> MaybeJson:
+    """The JSON value that a text holds, or MISSING where it holds none (RFC 8259; no NaN, bounded depth)."""
+    if isinstance(text, bytes):
+        try:
+            text = text.decode()
+        except UnicodeDecodeError:
+            return MISSING
+    if not text or text[0] not in '{["-0123456789tfn \t\r\n':
+        return MISSING
+    try:
+        value: Json = _DECODER.decode(text)
+    except (ValueError, RecursionError):
+        return MISSING
+    return MISSING if too_deep(value) else value
+
+
+@lru_cache(maxsize=4096)
+def parse_object(text: str | bytes) -> MaybeJson:
+    """Like `parse` for objects and arrays only, and remembered: callers must not change the value."""
+    value = parse(text)
+    return value if isinstance(value, dict | list) else MISSING
+
+
+def too_deep(value: Json, depth: int = MAX_DEPTH) -> bool:
+    """Whether a value nests deeper than `depth`."""
+    level: list[Json] = [value]
+    for _ in range(depth):
+        level = [inner for outer in level if isinstance(outer, dict | list) for inner in children(outer)]
+        if not level:
+            return False
+    return True
+
+
+def children(value: dict[str, Json] | list[Json]) -> list[Json]:
+    return list(value.values()) if isinstance(value, dict) else value
+
+
+def dump(value: Json, style: str = "spaced") -> str:
+    """Write a value in one of STYLES."""
+    separators, ascii_only = STYLES[style]
+    return json.dumps(value, separators=separators, ensure_ascii=ascii_only)
+
+
+def style_of(text: str, value: Json) -> str | None:
+    """The style that writes `value` as exactly `text`; None where none does."""
+    return next((style for style in STYLES if dump(value, style) == text), None)
+
+
+def leaves(value: Json, path: Path = ()) -> Iterator[tuple[Path, Json]]:
+    """Every scalar in a value with its path, in order."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from leaves(inner, (*path, key))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from leaves(inner, (*path, index))
+    else:
+        yield path, value
+
+
+def at_path(value: MaybeJson, path: Path) -> MaybeJson:
+    """The value at a path, or MISSING."""
+    for step in path:
+        if isinstance(value, dict) and isinstance(step, str) and step in value:
+            value = value[step]
+        elif isinstance(value, list) and isinstance(step, int) and -len(value) <= step < len(value):
+            value = value[step]
+        else:
+            return MISSING
+    return value
+
+
+def replaced(value: Json, path: Path, new: Json) -> Json:
+    """A copy of `value` in which the value at an existing path is `new`; only what is on the path is copied."""
+    if not path:
+        return new
+    step, rest = path[0], path[1:]
+    if isinstance(value, dict) and isinstance(step, str):
+        return {**value, step: replaced(value[step], rest, new)}
+    if isinstance(value, list) and isinstance(step, int):
+        return [*value[:step], replaced(value[step], rest, new), *value[step + 1 :]]
+    raise KeyError(step)
+
+
+def path_text(path: Path) -> str:
+    """A path for people and files: '$.data.items[0].id'; keys that are not plain words are quoted."""
+    parts = ["$"]
+    for step in path:
+        if isinstance(step, int):
+            parts.append(f"[{step}]")
+        elif step.replace("_", "a").replace("-", "a").isalnum():
+            parts.append(f".{step}")
+        else:
+            parts.append(f"[{json.dumps(step, ensure_ascii=False)}]")
+    return "".join(parts)
+
+
+def parse_path(text: str) -> Path:
+    """Read what `path_text` writes; '[*]' stands for any position and reads as the step '*'. Raises ValueError."""
+    if not text.startswith("$"):
+        raise ValueError("a JSON path begins with '$', as in '$.data.id'")
+    steps: list[str | int] = []
+    rest = text[1:]
+    while rest:
+        if rest[0] == ".":
+            end = next((i for i, char in enumerate(rest[1:], 1) if char in ".["), len(rest))
+            step, rest = rest[1:end], rest[end:]
+            if not step:
+                raise ValueError(f"an empty key in {text!r}")
+            steps.append(step)
+        elif rest[0] == "[":
+            bracket, rest = _bracket(rest, text)
+            steps.append(bracket)
+        else:
+            raise ValueError(f"expected '.' or '[' before {rest!r} in {text!r}")
+    return tuple(steps)
+
+
+def _bracket(rest: str, text: str) -> tuple[str | int, str]:
+    if rest.startswith('["'):
+        key, end = json.JSONDecoder().raw_decode(rest[1:])
+        if not rest[1 + end :].startswith("]"):
+            raise ValueError(f"expected ']' in {text!r}")
+        return str(key), rest[end + 2 :]
+    inner, found, after = rest[1:].partition("]")
+    if not found or not (inner == "*" or inner.lstrip("-").isdigit()):
+        raise ValueError(f"expected a position such as [0] or [*] in {text!r}")
+    return (inner if inner == "*" else int(inner)), after

@@ -1,0 +1,59 @@
+"""Absolute URLs: recorded traffic names the services it came from; a replay names itself instead."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from simulator.core.events import Chunk, Event, Message, Response
+from simulator.core.places import with_body
+from simulator.core.recording import Service
+
+
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """Pairs of recorded origin and live origin, longest first, in every form in which they are written."""
+
+    pairs: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def of(cls, services: tuple[Service, ...], live: Mapping[str, str]) -> Origins:
+        """`live` maps service names to http:// or https:// origins without a trailing slash."""
+        pairs = {}
+        for service in services:
+            for origin in service.origins if service.name in live else ():
+                for old, new in zip(_forms(origin), _forms(live[service.name]), strict=True):
+                    pairs[old] = new
+                    pairs[old.replace("/", "\\/")] = new.replace("/", "\\/")
+        return cls(tuple(sorted(pairs.items(), key=lambda pair: -len(pair[0]))))
+
+    def rebased(self, event: Event) -> Event:
+        """The event with every recorded origin in it replaced."""
+        if not self.pairs:
+            return event
+        if isinstance(event, Message) and isinstance(event.data, str):
+            text = self._text(event.data)
+            return event if text == event.data else replace(event, data=text, fragments=())
+        if isinstance(event, Chunk):
+            return replace(event, data=self._bytes(event.data))
+        if isinstance(event, Response):
+            headers = tuple((name, self._text(value)) for name, value in event.headers)
+            return with_body(replace(event, headers=headers), self._bytes(event.body))
+        return event
+
+    def _text(self, text: str) -> str:
+        for old, new in self.pairs:
+            text = text.replace(old, new)
+        return text
+
+    def _bytes(self, data: bytes) -> bytes:
+        for old, new in self.pairs:
+            data = data.replace(old.encode(), new.encode())
+        return data
+
+
+def _forms(origin: str) -> tuple[str, str]:
+    """An origin for HTTP and for WebSocket."""
+    scheme, _, rest = origin.rstrip("/").partition("://")
+    secure = scheme in ("https", "wss")
+    return f"{'https' if secure else 'http'}://{rest}", f"{'wss' if secure else 'ws'}://{rest}"

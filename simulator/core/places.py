@@ -1,0 +1,186 @@
+"""Places: where in an event a single value stands, and how to read and replace it there.
+
+A slot is exact ('$.items[3].id' of one event); a place is general ('backend /ws < $.items[*].id' of all alike),
+and is what people read and write in a recording's header.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Final, Literal
+from urllib.parse import parse_qsl, quote, unquote, urlencode
+
+from simulator.core import jsontext
+from simulator.core.events import Direction, Event, Headers, Message, Request, Response, header
+from simulator.core.ids import looks_like_id
+from simulator.core.jsontext import MISSING, Json, Path
+
+Part = Literal["path", "query", "header", "json"]
+
+_UNTRAVELLED: Final = frozenset(
+    "accept accept-encoding accept-language connection content-length content-type date host origin server "
+    "sec-websocket-accept sec-websocket-extensions sec-websocket-key sec-websocket-version te trailer "
+    "transfer-encoding upgrade user-agent vary via".split()
+)
+"""Header fields that speak of the hop or of the library, never of what is said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One value's position: `at` is (segment,), (name, nth), (field, nth) or a JSON path."""
+
+    part: Part
+    at: Path
+
+    def __str__(self) -> str:
+        if self.part == "json":
+            return jsontext.path_text(self.at)
+        name = self.at[0]
+        return f"path[{name}]" if self.part == "path" else f"{self.part}.{name}"
+
+
+def slots(event: Event) -> Iterator[tuple[Slot, Json]]:
+    """Every value in an event, with its slot."""
+    if isinstance(event, Request):
+        for index, segment in enumerate(segments(event)):
+            yield Slot("path", (index,)), segment
+        yield from (
+            (Slot("query", (name, nth)), value) for (name, value), nth in _counted(query_items(event.query))
+        )
+    if isinstance(event, Request | Response):
+        fields = [(name.lower(), value) for name, value in event.headers if name.lower() not in _UNTRAVELLED]
+        yield from ((Slot("header", (name, nth)), value) for (name, value), nth in _counted(fields))
+    document = json_of(event)
+    if document is not MISSING:
+        yield from ((Slot("json", path), value) for path, value in jsontext.leaves(document))
+
+
+def _counted(items: list[tuple[str, str]]) -> Iterator[tuple[tuple[str, str], int]]:
+    seen: dict[str, int] = {}
+    for name, value in items:
+        seen[name] = seen.get(name, -1) + 1
+        yield (name, value), seen[name]
+
+
+def segments(request: Request) -> list[str]:
+    """The decoded segments of a request's path, without the leading slash."""
+    return [unquote(segment) for segment in request.path.removeprefix("/").split("/")]
+
+
+def query_items(query: str) -> list[tuple[str, str]]:
+    return parse_qsl(query, keep_blank_values=True)
+
+
+def json_of(event: Event) -> jsontext.MaybeJson:
+    """The JSON object or array that an event carries, or MISSING. Do not change it: it is shared."""
+    if isinstance(event, Message):
+        return jsontext.parse_object(event.data) if isinstance(event.data, str) else MISSING
+    if isinstance(event, Request | Response) and event.body and not header(event.headers, "content-encoding"):
+        return jsontext.parse_object(event.body)
+    return MISSING
+
+
+def filled(event: Event, values: Mapping[Slot, Json]) -> Event:
+    """The event with other values in the given slots; all else stays byte for byte."""
+    documents = {slot.at: value for slot, value in values.items() if slot.part == "json"}
+    if documents:
+        event = _with_json(event, documents)
+    fields = {slot.at: str(value) for slot, value in values.items() if slot.part == "header"}
+    if fields and isinstance(event, Request | Response):
+        event = replace(event, headers=_with_headers(event.headers, fields))
+    if isinstance(event, Request):
+        event = replace(event, target=_with_target(event, values))
+    return event
+
+
+def _with_json(event: Event, values: Mapping[Path, Json]) -> Event:
+    if isinstance(event, Message) and isinstance(event.data, str):
+        text = _json_text(event.data, values)
+        return event if text == event.data else replace(event, data=text, fragments=())
+    if isinstance(event, Request | Response):
+        return with_body(event, _json_text(event.body.decode(), values).encode())
+    return event
+
+
+def _json_text(text: str, values: Mapping[Path, Json]) -> str:
+    before = jsontext.parse_object(text)
+    if before is MISSING:
+        return text
+    style = _style(text)
+    after: Json = before
+    for path, value in values.items():
+        old = jsontext.at_path(before, path)
+        if old is MISSING or old == value:
+            continue
+        after = jsontext.replaced(after, path, value)
+        if style is None:  # an unusual layout, kept by replacing the literal wherever it stands
+            text = text.replace(json.dumps(old, ensure_ascii=False), json.dumps(value, ensure_ascii=False))
+    return text if style is None or after is before else jsontext.dump(after, style)
+
+
+@lru_cache(maxsize=4096)
+def _style(text: str) -> str | None:
+    value = jsontext.parse_object(text)
+    return None if value is MISSING else jsontext.style_of(text, value)
+
+
+def with_body(event: Request | Response, body: bytes) -> Request | Response:
+    """The event with another body; a Content-Length field follows it."""
+    if body == event.body:
+        return event
+    return replace(event, body=body, headers=with_length(event.headers, len(body)))
+
+
+def with_length(headers: Headers, length: int) -> Headers:
+    return tuple((name, str(length) if name.lower() == "content-length" else value) for name, value in headers)
+
+
+def _with_headers(headers: Headers, values: Mapping[Path, str]) -> Headers:
+    named = list(_counted([(name.lower(), value) for name, value in headers]))
+    return tuple(
+        (name, values.get((lower, nth), value))
+        for (name, value), ((lower, _), nth) in zip(headers, named, strict=True)
+    )
+
+
+def _with_target(request: Request, values: Mapping[Slot, Json]) -> str:
+    path = request.path
+    if any(slot.part == "path" for slot in values):
+        parts = segments(request)
+        path = "/" + "/".join(
+            quote(str(values.get(Slot("path", (index,)), part)), safe="@:!$&'()*+,;=~")
+            for index, part in enumerate(parts)
+        )
+    if not any(slot.part == "query" for slot in values):
+        return path + request.target[len(request.path) :]
+    items = [
+        (name, str(values.get(Slot("query", (name, nth)), value)))
+        for (name, value), nth in _counted(query_items(request.query))
+    ]
+    return f"{path}?{urlencode(items)}"
+
+
+def value_at(event: Event, slot: Slot) -> jsontext.MaybeJson:
+    """The value in a slot of this event, or MISSING."""
+    if slot.part == "json":
+        return jsontext.at_path(json_of(event), slot.at)
+    return next((value for found, value in slots(event) if found == slot), MISSING)
+
+
+def route(request: Request | None) -> str:
+    """The flow's route for people: 'backend /api/kernels/{}/channels', ids as holes."""
+    if request is None:
+        return "?"
+    parts = ["{}" if looks_like_id(part) else part for part in segments(request)]
+    return f"{request.service} /{'/'.join(parts)}"
+
+
+def place(route: str, event: Event, slot: Slot) -> str:
+    """The general place of a slot: 'backend /ws > $.payload.items[*].id'; '>' is sent by the client."""
+    general = Slot(slot.part, tuple("*" if isinstance(step, int) else step for step in slot.at))
+    text = str(slot) if slot.part != "json" else jsontext.path_text(general.at).replace('["*"]', "[*]")
+    arrow = ">" if event.direction is Direction.UPSTREAM else "<"
+    return f"{route} {arrow} {text.replace('.*', '[*]') if slot.part == 'json' else text}"

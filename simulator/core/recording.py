@@ -1,0 +1,72 @@
+"""A recording: a header that says what was recorded, and the events in the order in which they happened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from simulator.core.events import Event
+from simulator.core.units import Time
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """A recorded server: its name and the origins it was known by, such as 'https://api.example.com'."""
+
+    name: str
+    origins: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Correlation:
+    """A value that travels: where it is first seen, and where the same value comes back.
+
+    `kind` says who made it: 'echoed' values come from the client, 'minted' ones from the server; 'token' is a
+    minted JWT. Places are written as in `simulator.core.places`.
+    """
+
+    name: str
+    kind: str
+    source: str
+    targets: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """What a recording says of itself. `created` is the wall time of its start, in µs since the Unix epoch.
+
+    `correlate` is None as long as nobody has looked; `ignore` lists places that look correlated and are not.
+    """
+
+    version: int = FORMAT_VERSION
+    title: str = ""
+    created: Time = 0
+    services: tuple[Service, ...] = ()
+    correlate: tuple[Correlation, ...] | None = None
+    ignore: tuple[str, ...] = ()
+    redacted: Mapping[str, int] = field(default_factory=dict)
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """A header and its events, ordered by time."""
+
+    header: Header
+    events: tuple[Event, ...]
+
+    def __iter__(self) -> Iterator[Event]:
+        return iter(self.events)
+
+    @property
+    def length(self) -> Time:
+        return self.events[-1].at if self.events else 0
+
+    def flows(self) -> dict[str, tuple[Event, ...]]:
+        """The events of each flow, in the order in which the flows began."""
+        found: dict[str, list[Event]] = {}
+        for event in self.events:
+            found.setdefault(event.flow, []).append(event)
+        return {flow: tuple(events) for flow, events in found.items()}

@@ -1,0 +1,97 @@
+"""Which recorded flow or event a live one stands for; and what to say when there is none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from simulator.core.bindings import Bindings
+from simulator.core.events import Close, Direction, Event, Ping, Pong, Request, Response
+from simulator.core.matching import Comparison, NearMiss, compare, label
+from simulator.core.script import Expectation, FlowScript, Script
+
+NEAREST = 3
+"""How many near misses are told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What was found: takes of a flow, or one expectation; or the nearest misses."""
+
+    takes: list[FlowScript]
+    expectation: Expectation | None = None
+    misses: tuple[NearMiss, ...] = ()
+
+
+def choose_flow(script: Script, request: Request, bindings: Bindings) -> Choice:
+    """The takes that fit a request best, in recorded order.
+
+    A request without a service, from a port that speaks for all, is compared with the first service's flows
+    first, and with the others' only if none fits.
+    """
+    compared = [(flow, compare(flow.opening.event, request, bindings.recorded)) for flow in script.flows]
+    fitting = [(flow, outcome) for flow, outcome in compared if outcome.matches]
+    if not fitting:
+        return Choice(takes=[], misses=_nearest((flow.opening, outcome, False) for flow, outcome in compared))
+    services = script.services
+    first = min(services.index(flow.request.service) for flow, _ in fitting)
+    fitting = [(flow, outcome) for flow, outcome in fitting if flow.request.service == services[first]]
+    best = max(outcome.score for _, outcome in fitting)
+    return Choice(takes=[flow for flow, outcome in fitting if outcome.score == best])
+
+
+def choose_expectation(
+    expectations: Iterable[Expectation], event: Event, used: set[int], bindings: Bindings
+) -> Choice:
+    """The unused expectation that fits an event best, the earliest of equals; heartbeats are never used up."""
+    compared = [
+        (item, compare(item.event, event, bindings.recorded), item.index in used)
+        for item in expectations
+        if item.event.kind == event.kind
+    ]
+    fitting = [(item, outcome) for item, outcome, spent in compared if outcome.matches and not spent]
+    if not fitting:
+        return Choice(takes=[], misses=_nearest(compared))
+    best = max(outcome.score for _, outcome in fitting)
+    return Choice(takes=[], expectation=next(item for item, outcome in fitting if outcome.score == best))
+
+
+def _nearest(compared: Iterable[tuple[Expectation, Comparison, bool]]) -> tuple[NearMiss, ...]:
+    ranked = sorted(compared, key=lambda item: (len(item[1].mismatches), -item[1].score))
+    misses: dict[NearMiss, None] = {}
+    for item, outcome, spent in ranked:
+        used = spent and outcome.matches
+        misses[NearMiss(label=label(item.event), mismatches=outcome.mismatches, used=used)] = None
+    return tuple(misses)[:NEAREST]
+
+
+def not_in_recording(request: Request, misses: tuple[NearMiss, ...]) -> Response:
+    """HTTP 501 with the nearest misses (RFC 9110 §15.6.2: the server does not support what is asked)."""
+    body = {
+        "error": "not in the recording",
+        "request": label(request),
+        "nearest": [
+            {"recorded": miss.label, "differs": [str(mismatch) for mismatch in miss.mismatches]} for miss in misses
+        ],
+    }
+    data = json.dumps(body, indent=2).encode() + b"\n"
+    headers = (("Content-Type", "application/json"), ("Content-Length", str(len(data))))
+    return Response(
+        flow=request.flow, at=request.at, status=501, reason="Not Implemented", headers=headers, body=data
+    )
+
+
+def protocol_answer(event: Event) -> Event | None:
+    """What RFC 6455 answers to a control frame by itself (§5.5.1, §5.5.2); None where it says nothing."""
+    if isinstance(event, Ping):
+        return Pong(flow=event.flow, at=event.at, direction=Direction.DOWNSTREAM, data=event.data)
+    if isinstance(event, Close):
+        return Close(flow=event.flow, at=event.at, direction=Direction.DOWNSTREAM, code=event.code)
+    return None
+
+
+def policy_close(event: Event) -> Close:
+    """The close of a strict replay on a message that is not in the recording (RFC 6455 §7.4.1: 1008)."""
+    reason = f"not in the recording: {label(event)}".encode()[:123].decode(errors="ignore")
+    return Close(flow=event.flow, at=event.at, direction=Direction.DOWNSTREAM, code=1008, reason=reason)

@@ -1,0 +1,187 @@
+"""The script: a recording cut into what one side waits for, and what the other side does then.
+
+Every event of the playing side gets a cause on the other side: the event that the recording names, else the
+latest one before it on its own flow. Heartbeats are answered but are never anybody's cause.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from simulator.core import correlation
+from simulator.core.errors import RecordingError
+from simulator.core.events import Direction, Event, Ping, Pong, Request, is_upgrade
+from simulator.core.matching import is_heartbeat
+from simulator.core.places import route
+from simulator.core.recording import Recording
+from simulator.core.units import Time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reaction:
+    """An event of the playing side, `delay` after its cause. `index` is its place in the recording."""
+
+    index: int
+    delay: Time
+    event: Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expectation:
+    """An event of the other side, and what follows from it."""
+
+    index: int
+    event: Event
+    reactions: tuple[Reaction, ...] = ()
+    heartbeat: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowScript:
+    """One recorded flow: its opening request first, then what else the other side does."""
+
+    flow: str
+    route: str
+    opening: Expectation
+    expectations: tuple[Expectation, ...] = ()
+    upgrade: bool = False
+    begins: Time = 0
+    ends: Time = 0
+
+    @property
+    def request(self) -> Request:
+        if not isinstance(self.opening.event, Request):
+            raise TypeError("a flow opens with a request")
+        return self.opening.event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Script:
+    """All flows of a recording, ready to be played by the server's side."""
+
+    recording: Recording
+    flows: tuple[FlowScript, ...]
+    plan: correlation.Plan = field(default_factory=correlation.Plan)
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """Names of the recorded services, the default one first."""
+        named = [service.name for service in self.recording.header.services]
+        return tuple(dict.fromkeys([*named, *(flow.request.service for flow in self.flows)]))
+
+
+def compile_script(recording: Recording) -> Script:
+    """Cut a recording for the server's side. Raises RecordingError for causes that cannot be."""
+    causes = find_causes(recording, Direction.DOWNSTREAM)
+    reactions: dict[int, list[Reaction]] = {}
+    for index, cause in causes.items():
+        event = recording.events[index]
+        delay = event.at - recording.events[cause].at
+        reactions.setdefault(cause, []).append(Reaction(index=index, delay=delay, event=event))
+    flows = [_flow(recording, flow, events, reactions) for flow, events in _indexed(recording).items()]
+    return Script(recording=recording, flows=tuple(flows), plan=correlation.plan(recording))
+
+
+def _indexed(recording: Recording) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    for index, event in enumerate(recording.events):
+        found.setdefault(event.flow, []).append(index)
+    return found
+
+
+def _flow(
+    recording: Recording, flow: str, indices: list[int], reactions: Mapping[int, list[Reaction]]
+) -> FlowScript:
+    events = recording.events
+    first = events[indices[0]]
+    if not isinstance(first, Request):
+        place = f"flow {flow}"
+        raise RecordingError(f"begins with a {first.kind}; a flow begins with its request", place=place)
+    expectations = [
+        Expectation(
+            index=index,
+            event=events[index],
+            reactions=tuple(reactions.get(index, ())),
+            heartbeat=is_heartbeat(events[index]),
+        )
+        for index in indices
+        if events[index].direction is Direction.UPSTREAM
+    ]
+    return FlowScript(
+        flow=flow,
+        route=route(first),
+        opening=expectations[0],
+        expectations=tuple(expectations[1:]),
+        upgrade=any(is_upgrade(events[index]) for index in indices),
+        begins=first.at,
+        ends=events[indices[-1]].at,
+    )
+
+
+def find_causes(recording: Recording, side: Direction) -> dict[int, int]:
+    """For every event that `side` sends, by index: the index of the other side's event that it answers.
+
+    Events with nothing before them have none: the client's first request. Raises RecordingError.
+    """
+    names = {event.id: index for index, event in enumerate(recording.events) if event.id is not None}
+    tracks: dict[str, _Track] = {}
+    causes: dict[int, int] = {}
+    for index, event in enumerate(recording.events):
+        track = tracks.setdefault(event.flow, _Track())
+        if event.direction is not side:
+            track.hear(index, event)
+            continue
+        if event.cause is not None:
+            causes[index] = _named(recording, index, event, names)
+            continue
+        cause = track.cause_of(event)
+        if cause is not None:
+            causes[index] = cause
+    return causes
+
+
+def _named(recording: Recording, index: int, event: Event, names: Mapping[str, int]) -> int:
+    cause = names.get(event.cause or "")
+    place = f"event {index + 1} (flow {event.flow})"
+    if cause is None:
+        raise RecordingError(f"names the cause {event.cause!r}, and no event has this id", place=place)
+    if cause >= index or recording.events[cause].direction is event.direction:
+        raise RecordingError(
+            f"names the cause {event.cause!r}, which is not an earlier event of the other side", place=place
+        )
+    return cause
+
+
+@dataclass(slots=True)
+class _Track:
+    """What was heard from the other side on one flow."""
+
+    opening: int | None = None
+    latest: int | None = None
+    heartbeat: int | None = None
+    pings: dict[bytes, int] = field(default_factory=dict)
+
+    def hear(self, index: int, event: Event) -> None:
+        if self.opening is None:
+            self.opening = index
+        if isinstance(event, Ping):
+            self.pings[event.data] = index
+        elif is_heartbeat(event):
+            self.heartbeat = index
+        else:
+            self.latest = index
+
+    def cause_of(self, event: Event) -> int | None:
+        """A pong answers its ping, a JSON heartbeat the other side's; else the flow's own clock beats."""
+        if isinstance(event, Pong) and event.data in self.pings:
+            return self.pings[event.data]
+        if is_heartbeat(event):
+            answered, self.heartbeat = self.heartbeat, None
+            return self.opening if answered is None or isinstance(event, Ping) else answered
+        return self.latest
+
+
+def without_causes(recording: Recording) -> Recording:
+    """The recording with no named ids and causes: what a run of it looks like."""
+    return replace(recording, events=tuple(replace(event, id=None, cause=None) for event in recording.events))

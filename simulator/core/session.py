@@ -1,0 +1,272 @@
+"""The session: plays the server's side of a recording against whoever plays the client's.
+
+Sans I/O: `receive` what came, `due` gives what is to be sent by now, `deadline` says when to ask again. It
+decides everything and does nothing; time is an argument, and the same input gives the same output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from simulator.core.clients import Client, Clients, next_take
+from simulator.core.events import (
+    Close,
+    Direction,
+    Event,
+    Ping,
+    Pong,
+    Request,
+    Reset,
+    Response,
+    ends_link,
+    is_upgrade,
+)
+from simulator.core.journal import Journal, Note
+from simulator.core.jsontext import Json
+from simulator.core.matching import is_upgrade_request, label
+from simulator.core.origins import Origins
+from simulator.core.pipeline import PAST, FlowView, Stage
+from simulator.core.replies import (
+    Choice,
+    choose_expectation,
+    choose_flow,
+    not_in_recording,
+    policy_close,
+    protocol_answer,
+)
+from simulator.core.rule import Rule
+from simulator.core.script import Expectation, FlowScript, Script
+from simulator.core.underway import Item, LiveFlow, Queue
+from simulator.core.units import Time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How to play. `wall` is the time since the Unix epoch, in µs, when the timeline begins.
+
+    `speed` divides recorded delays (math.inf drops them; faults keep their own times). With `fresh`, what the
+    server minted is minted anew for each client. `origins` are the live origins by service. `strict` closes a
+    WebSocket with 1008 when a message is not in the recording.
+    """
+
+    seed: int = 0
+    wall: Time = 0
+    speed: float = 1.0
+    strict: bool = False
+    fresh: bool = True
+    origins: Mapping[str, str] = field(default_factory=dict)
+
+
+class Session:
+    """One run of a script under some rules."""
+
+    def __init__(self, script: Script, rules: Iterable[Rule] = (), settings: Settings | None = None) -> None:
+        self.script, self.settings = script, settings or Settings()
+        self.journal = Journal()
+        self.stages: list[Stage] = []
+        self._clients = Clients(script.plan, self.settings.seed, fresh=self.settings.fresh)
+        self._origins = Origins.of(script.recording.header.services, self.settings.origins)
+        self._flows: dict[str, LiveFlow] = {}
+        self._early: dict[tuple[str, str], list[Item]] = {}
+        self._queue = Queue()
+        self._opened = 0
+        for rule in rules:
+            self.arm(rule)
+
+    # --- the outside -------------------------------------------------------------------------------------------
+
+    def receive(self, event: Event) -> None:
+        """Something came from a client; `event.at` is now. A flow begins with its Request."""
+        if isinstance(event, Request):
+            self._open(event)
+        flow = self._flows.get(event.flow)
+        if flow is None or Direction.UPSTREAM in flow.ended:
+            return
+        self.journal.add(event)
+        if isinstance(event, Reset):
+            self._gone(flow)
+            return
+        if isinstance(event, Close):
+            flow.ended.add(Direction.UPSTREAM)
+        self._queue.push(Item(due=event.at, flow=flow, event=event))
+
+    def due(self, now: Time) -> list[Event]:
+        """Everything that is to be sent by `now`, in order."""
+        out: list[Event] = []
+        while (item := self._queue.pop(now)) is not None:
+            self._run(item, out)
+        return out
+
+    def deadline(self) -> Time | None:
+        """When something will be due; None if nothing is under way that time alone would bring."""
+        return self._queue.deadline()
+
+    def arm(self, rule: Rule) -> None:
+        """Add a rule behind those there are. Raises ValueError where one of this name is armed."""
+        if any(stage.armed and stage.rule.name == rule.name for stage in self.stages):
+            raise ValueError(f"a rule named {rule.name!r} is armed already")
+        self.stages.append(Stage(rule, self.settings.seed, self._observe, self._strike_later))
+
+    def disarm(self, name: str, now: Time) -> bool:
+        """Take a rule away and free what it held, in order; False if no such rule is armed."""
+        stage = next((stage for stage in self.stages if stage.armed and stage.rule.name == name), None)
+        if stage is None:
+            return False
+        stage.disarm()
+        self._queue.free(stage, now)
+        return True
+
+    # --- flows -------------------------------------------------------------------------------------------------
+
+    def _open(self, request: Request) -> None:
+        client = self._clients.of(request)
+        self._opened += 1
+        view = FlowView(
+            id=request.flow,
+            number=self._opened,
+            client=client.name,
+            request=request,
+            websocket=is_upgrade_request(request),
+        )
+        bindings = self._clients.bindings(client, request.flow)
+        self._flows[request.flow] = LiveFlow(view=view, client=client, bindings=bindings)
+
+    def _gone(self, flow: LiveFlow) -> None:
+        """The client vanished: nothing more can be sent to it."""
+        flow.gone = True
+        self._flows.pop(flow.view.id, None)
+        for stage in self.stages:
+            stage.forget(flow.view.id)
+
+    # --- one item ----------------------------------------------------------------------------------------------
+
+    def _run(self, item: Item, out: list[Event]) -> None:
+        flow, now = item.flow, item.due
+        if item.strike is not None:
+            events = item.strike.strike(item.event, flow.view, now)
+            self._through(events, self.stages.index(item.strike) + 1, flow, now, out)
+            return
+        event = replace(item.event, at=now)
+        if item.recorded is not None:
+            event = self._live_form(item.recorded, event, flow)
+        self._through([event], item.stage, flow, now, out)
+
+    def _live_form(self, index: int, event: Event, flow: LiveFlow) -> Event:
+        event = replace(event, flow=flow.view.id, id=None, cause=None)
+        event = flow.bindings.substitute(index, event, self.settings.wall + event.at)
+        return self._origins.rebased(event)
+
+    def _through(self, events: Iterable[Event], stage: int, flow: LiveFlow, now: Time, out: list[Event]) -> None:
+        """Pass events through the stages from one on; what is delayed waits in the queue."""
+        work = [(event, stage) for event in events]
+        while work:
+            event, at_stage = work.pop(0)
+            if event.at > now:
+                holder = self.stages[at_stage - 1] if at_stage else None
+                self._queue.push(Item(due=event.at, flow=flow, event=event, stage=at_stage, held_by=holder))
+            elif at_stage < len(self.stages):
+                stepped = self.stages[at_stage].step(event, flow.view, now)
+                work[:0] = [(other, at_stage + 1) for other in stepped]
+            elif event.direction is Direction.UPSTREAM:
+                self._arrive(event, flow, now)
+            else:
+                self._send(event, flow, out)
+
+    def _send(self, event: Event, flow: LiveFlow, out: list[Event]) -> None:
+        if Direction.DOWNSTREAM in flow.ended:
+            return
+        out.append(event)
+        self.journal.add(event)
+        flow.view.past = (*flow.view.past[1 - PAST :], event)
+        if is_upgrade(event):
+            flow.open = True
+            self._queue.push_all(flow.waiting, event.at)
+            flow.waiting.clear()
+        elif ends_link(event):
+            flow.ended.add(Direction.DOWNSTREAM)
+        if isinstance(event, Reset) or (Direction.DOWNSTREAM in flow.ended and not flow.open):
+            self._gone(flow)
+
+    # --- what the server does ----------------------------------------------------------------------------------
+
+    def _arrive(self, event: Event, flow: LiveFlow, now: Time) -> None:
+        """A client event has reached the server."""
+        if isinstance(event, Request):
+            self._request(event, flow, now)
+        elif isinstance(event, Pong):
+            return
+        elif flow.script is not None:
+            self._answer(event, flow, flow.script, now)
+
+    def _request(self, request: Request, flow: LiveFlow, now: Time) -> None:
+        choice = choose_flow(self.script, request, flow.bindings)
+        if not choice.takes:
+            self._missed(now, flow, request, choice)
+            self._queue.push(Item(due=now, flow=flow, event=not_in_recording(request, choice.misses)))
+            return
+        others = [other for other in self._flows.values() if other is not flow and other.script is not None]
+        busy = {other.script.flow for other in others if other.script and other.client.takes is flow.client.takes}
+        flow.script = next_take(flow.client, choice.takes, busy)
+        flow.waiting += self._early.pop((flow.client.name, flow.script.flow), [])
+        self._note(now, flow, "opened", {"as": flow.script.flow, "client": flow.client.name})
+        self._react(flow.script.opening, request, flow, now)
+
+    def _answer(self, event: Event, flow: LiveFlow, script: FlowScript, now: Time) -> None:
+        choice = choose_expectation(script.expectations, event, flow.used, flow.bindings)
+        if choice.expectation is not None:
+            if not choice.expectation.heartbeat:
+                flow.used.add(choice.expectation.index)
+            self._react(choice.expectation, event, flow, now)
+            return
+        answer = protocol_answer(event)
+        if answer is None:
+            self._missed(now, flow, event, choice)
+            answer = policy_close(event) if self.settings.strict else None
+        if answer is not None:
+            self._queue.push(Item(due=now, flow=flow, event=answer))
+
+    def _react(self, expectation: Expectation, event: Event, flow: LiveFlow, now: Time) -> None:
+        """Set under way what the recording did after this."""
+        flow.bindings.learn(expectation.index, event)
+        self._note(now, flow, "matched", {"event": label(event), "recorded": expectation.index + 1})
+        for reaction in expectation.reactions:
+            answer = reaction.event
+            if isinstance(answer, Pong) and isinstance(event, Ping):
+                answer = replace(answer, data=event.data)
+            due = now + round(reaction.delay / self.settings.speed)
+            self._set_under_way(flow, answer, due, reaction.index)
+
+    def _set_under_way(self, flow: LiveFlow, event: Event, due: Time, index: int) -> None:
+        """Queue a recorded event on its own flow, which may be another than its cause's, or not open yet."""
+        target: LiveFlow | None = flow
+        if flow.script is None or event.flow != flow.script.flow:
+            target = next(
+                (other for other in self._flows.values() if _plays(other, event.flow, flow.client)), None
+            )
+        item = Item(due=due, flow=target or flow, event=event, recorded=index)
+        if target is None:
+            self._early.setdefault((flow.client.name, event.flow), []).append(item)
+        elif target.view.websocket and not target.open and not isinstance(event, Response):
+            target.waiting.append(item)
+        else:
+            self._queue.push(item)
+
+    # --- notes -------------------------------------------------------------------------------------------------
+
+    def _missed(self, now: Time, flow: LiveFlow, event: Event, choice: Choice) -> None:
+        nearest: list[Json] = [str(miss) for miss in choice.misses]
+        self._note(now, flow, "missed", {"event": label(event), "nearest": nearest})
+
+    def _note(self, now: Time, flow: LiveFlow, what: str, detail: dict[str, Json]) -> None:
+        self._observe(now, flow.view.id, what, detail)
+
+    def _observe(self, now: Time, flow: str, what: str, detail: dict[str, Json]) -> None:
+        self.journal.add(Note(at=now, flow=flow, what=what, detail=detail))
+
+    def _strike_later(self, due: Time, stage: Stage, view: FlowView, event: Event) -> None:
+        self._queue.push(Item(due=due, flow=self._flows[view.id], event=event, strike=stage))
+
+
+def _plays(flow: LiveFlow, recorded: str, client: Client) -> bool:
+    return flow.client is client and flow.script is not None and flow.script.flow == recorded

@@ -1,0 +1,57 @@
+"""JSON Web Tokens of the simulator's own: real and decodable, signed with a key that everybody may know."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import jwt
+
+from simulator.core.units import SECOND, Time
+
+SIMULATOR_KEY: Final = "stagesim: a public key for tokens that open nothing"
+"""The HS256 key of every token that the simulator writes or issues (RFC 7519, RFC 7518 §3.2)."""
+
+DATES: Final = ("iat", "nbf", "exp", "auth_time", "updated_at")
+"""Claims that are times, in seconds since the epoch."""
+
+
+def claims_of(token: str) -> dict[str, Any] | None:
+    """A token's claims, unverified; None if it is not a JWT."""
+    try:
+        return dict(jwt.decode(token, options={"verify_signature": False}))
+    except (jwt.PyJWTError, ValueError, RecursionError):
+        return None
+
+
+def sign(claims: Mapping[str, Any]) -> str:
+    """A token with these claims and the simulator's signature."""
+    return jwt.encode(dict(claims), SIMULATOR_KEY, algorithm="HS256")
+
+
+def is_ours(token: str) -> bool:
+    """Whether the simulator signed a token, whatever its dates say."""
+    try:
+        jwt.decode(token, SIMULATOR_KEY, algorithms=["HS256"], options=_SIGNATURE_ONLY)
+    except (jwt.PyJWTError, ValueError, RecursionError):
+        return False
+    return True
+
+
+_SIGNATURE_ONLY: Final[Any] = {
+    f"verify_{claim}": False for claim in ("exp", "nbf", "iat", "aud", "iss", "sub", "jti")
+}
+
+
+def resign(token: str, distance: Time, *, jti: str) -> str:
+    """The token with its dates `distance` µs later and an id of its own, signed by the simulator.
+
+    The id makes it another token for each client. What is not a JWT is given back as it is.
+    """
+    claims = claims_of(token)
+    if claims is None:
+        return token
+    for name in DATES:
+        if isinstance(claims.get(name), int | float):
+            claims[name] += distance // SECOND
+    return sign(claims | {"jti": jti})

@@ -1,0 +1,1 @@
+"""What can go wrong: one small pure class per fault, named as fault files name it."""

@@ -1,0 +1,1 @@
+"""Files: recordings, fault files and component files, read with the place of every mistake."""

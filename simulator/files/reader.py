@@ -1,0 +1,130 @@
+"""Reading recordings: line by line, with the file and line of every mistake, and never a traceback."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final, TypeVar
+
+import zstandard
+from pydantic import TypeAdapter, ValidationError
+
+from simulator.core.errors import RecordingError
+from simulator.core.events import Event
+from simulator.core.journal import Entry, Note
+from simulator.core.recording import FORMAT_VERSION, Header, Recording
+from simulator.files import lines, models
+from simulator.files.problems import first_problem
+
+MAX_LINE: Final = 256 * 1024 * 1024
+"""Bytes in the longest line that is read; a longer one is an error, so that a hostile file cannot fill memory."""
+
+_HEADER: TypeAdapter[models.HeaderLine] = TypeAdapter(models.HeaderLine)
+_EVENT: TypeAdapter[models.EventLine] = TypeAdapter(models.EventLine)
+Model = TypeVar("Model")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """A recording read whole; `warnings` are for people, `notes` are what a journal has between its events."""
+
+    recording: Recording
+    notes: tuple[Note, ...]
+    warnings: tuple[str, ...]
+
+
+def load(path: Path) -> Loaded:
+    """Read a recording or journal (`.jsonl` or `.jsonl.zst`) into memory. Raises RecordingError."""
+    warnings: list[str] = []
+    with open_lines(path) as stream:
+        header = read_header(stream, path)
+        entries = list(read_entries(stream, path, warnings.append))
+    events = tuple(entry for entry in entries if not isinstance(entry, Note))
+    _check_order(events, path)
+    return Loaded(
+        recording=Recording(header=header, events=events),
+        notes=tuple(entry for entry in entries if isinstance(entry, Note)),
+        warnings=tuple(warnings),
+    )
+
+
+@contextmanager
+def open_lines(path: Path) -> Iterator[BinaryIO]:
+    """Open a recording for reading, decompressing `.zst` on the way. Raises RecordingError."""
+    try:
+        with path.open("rb") as raw:
+            if path.suffix == ".zst":
+                with zstandard.ZstdDecompressor().stream_reader(raw) as plain:
+                    yield io.BufferedReader(plain)
+            else:
+                yield raw
+    except zstandard.ZstdError as error:
+        raise RecordingError(f"not a zstd file: {error}", place=str(path)) from None
+    except OSError as error:
+        raise RecordingError(f"cannot be read: {error.strerror or error}", place=str(path)) from None
+
+
+def read_header(stream: BinaryIO, path: Path) -> Header:
+    """Read line 1. Raises RecordingError."""
+    line = _line(stream, path, 1)
+    if not line.strip():
+        raise RecordingError("the file is empty; expected a recording's header in line 1", place=str(path))
+    if b'"stagesim"' not in line:
+        hint = "`stagesim record` makes recordings"
+        raise RecordingError(
+            'not a recording: line 1 has no "stagesim" format version', place=str(path), hint=hint
+        )
+    header = lines.header_of(_parse(_HEADER.validate_json, line, f"{path}:1"))
+    if header.version != FORMAT_VERSION:
+        raise RecordingError(
+            f"format version {header.version}; this stagesim reads version {FORMAT_VERSION}", place=f"{path}:1"
+        )
+    return header
+
+
+def read_entries(stream: BinaryIO, path: Path, warn: Callable[[str], None]) -> Iterator[Entry]:
+    """Read line 2 and on, one entry at a time.
+
+    A last line without its newline is what a killed recorder leaves: dropped with a warning if it is torn.
+    """
+    number = 1
+    while line := _line(stream, path, number + 1):
+        number += 1
+        if not line.strip():
+            continue
+        place = f"{path}:{number}"
+        try:
+            model = _parse(_EVENT.validate_json, line, place)
+        except RecordingError:
+            if line.endswith(b"\n"):
+                raise
+            warn(f"{place}: the last line is torn and was dropped; the writer was cut off there")
+            return
+        yield lines.entry_of(model)
+
+
+def _line(stream: BinaryIO, path: Path, number: int) -> bytes:
+    line = stream.readline(MAX_LINE + 1)
+    if len(line) > MAX_LINE:
+        raise RecordingError(f"a line of more than {MAX_LINE} bytes", place=f"{path}:{number}")
+    return line
+
+
+def _parse(validate: Callable[[bytes], Model], line: bytes, place: str) -> Model:
+    try:
+        return validate(line)
+    except ValidationError as error:
+        raise first_problem(error, RecordingError).within(place) from None
+
+
+def _check_order(events: tuple[Event, ...], path: Path) -> None:
+    last = 0
+    for index, event in enumerate(events):
+        if event.at < last:
+            place = f"{path}: event {index + 1} (flow {event.flow})"
+            problem = f"happens at {event.at / 1e6} s, before the event above it at {last / 1e6} s"
+            raise RecordingError(problem, place=place, hint="events stand in order of time")
+        last = event.at

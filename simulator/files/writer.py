@@ -1,0 +1,97 @@
+"""Writing recordings: one unbuffered write per line, so that a killed recorder loses at most the line in hand."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from simulator.core.errors import RecordingError
+from simulator.core.events import Event
+from simulator.core.journal import Entry, Note
+from simulator.core.recording import Header, Recording
+from simulator.files import lines
+
+Redact = Callable[[Event], Event]
+
+
+class RecordingWriter:
+    """Appends events to a new recording file; every event goes through `redact` before it is written.
+
+    `redact` has no default on purpose: whoever writes what came over a wire says how secrets are kept out.
+    The file must not exist, unless `overwrite`. Raises RecordingError.
+    """
+
+    def __init__(self, path: Path, header: Header, *, redact: Redact, overwrite: bool = False) -> None:
+        self.path, self._redact = path, redact
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | (os.O_TRUNC if overwrite else os.O_EXCL)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(path, flags, 0o644)
+        except FileExistsError:
+            raise RecordingError(
+                "exists already", place=str(path), hint="--force overwrites it, or choose another name"
+            ) from None
+        except OSError as error:
+            raise RecordingError(f"cannot be written: {error.strerror}", place=str(path)) from None
+        self._append(lines.header_line(header))
+
+    def write(self, entry: Entry) -> None:
+        """Append one event, redacted, or one note."""
+        kept = entry if isinstance(entry, Note) else self._redact(entry)
+        self._append(lines.entry_line(kept))
+
+    def _append(self, line: dict[str, object]) -> None:
+        data = line_bytes(line)
+        while data:  # a write may be short, on a full disk or a signal
+            try:
+                data = data[os.write(self._file, data) :]
+            except OSError as error:
+                raise RecordingError(f"cannot be written: {error.strerror}", place=str(self.path)) from None
+
+    def close(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def line_bytes(line: dict[str, object]) -> bytes:
+    """A line of the file; text that is not Unicode (header fields may hold any byte) becomes Latin-1 text."""
+    try:
+        return json.dumps(line, ensure_ascii=False).encode() + b"\n"
+    except UnicodeEncodeError:
+        return json.dumps(_unicode(line), ensure_ascii=False).encode() + b"\n"
+
+
+def _unicode(value: object) -> object:
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogateescape").decode("latin-1")
+    if isinstance(value, list):
+        return [_unicode(item) for item in value]
+    return {key: _unicode(item) for key, item in value.items()} if isinstance(value, dict) else value
+
+
+def save(recording: Recording, path: Path, *, notes: Iterable[Note] = ()) -> None:
+    """Write a whole recording that is redacted already, replacing the file in one step."""
+    entries: list[Entry] = sorted([*recording.events, *notes], key=lambda entry: entry.at)
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        try:
+            file.write(line_bytes(lines.header_line(recording.header)))
+            file.writelines(line_bytes(lines.entry_line(entry)) for entry in entries)
+        except BaseException:
+            Path(file.name).unlink()
+            raise
+    Path(file.name).chmod(0o644)
+    Path(file.name).replace(path)

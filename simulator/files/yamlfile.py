@@ -1,0 +1,42 @@
+"""YAML as untrusted input: safe types only, no aliases, no double keys, bounded size, one-line errors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import AliasEvent
+
+from simulator.core.errors import FaultError
+
+MAX_SIZE: Final = 1024 * 1024
+
+
+def load_yaml(path: Path) -> dict[str, object]:
+    """The mapping that a YAML 1.2 file holds. Raises FaultError."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_SIZE + 1)
+    except OSError as error:
+        raise FaultError(f"cannot be read: {error.strerror}", place=str(path)) from None
+    if len(data) > MAX_SIZE:
+        raise FaultError(f"is larger than {MAX_SIZE} bytes", place=str(path))
+    return parse_yaml(data, str(path))
+
+
+def parse_yaml(data: bytes, place: str) -> dict[str, object]:
+    """The mapping in some YAML text. Raises FaultError."""
+    try:
+        if any(isinstance(event, AliasEvent) for event in YAML(typ="safe", pure=True).parse(data)):
+            raise FaultError("aliases (*name) are not read here; write the value out", place=place)
+        value = YAML(typ="safe", pure=True).load(data)
+    except MarkedYAMLError as error:
+        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise FaultError(f"not YAML: {error.problem}", place=place + line) from None
+    except (YAMLError, RecursionError, UnicodeDecodeError, ValueError) as error:
+        raise FaultError(f"not YAML: {str(error).splitlines()[0]}", place=place) from None
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+        raise FaultError("expected a mapping with names as keys, such as 'rules: […]'", place=place)
+    return value
