@@ -19,7 +19,10 @@ THREAD, RUN = "pipeline_test_1757400000", "run_start_agent_1_ab12cd34"
 
 
 def recording(*events: Event, **header: object) -> Recording:
-    fields: dict[str, object] = {"created": CREATED, "services": (Service(name="backend", origins=("https://api.staging",)),)}
+    fields: dict[str, object] = {
+        "created": CREATED,
+        "services": (Service(name="backend", origins=("https://api.staging",)),),
+    }
     return Recording(header=Header(**(fields | header)), events=tuple(sorted(events, key=lambda event: event.at)))
 
 
@@ -59,7 +62,9 @@ def recordings(draw: st.DrawFn) -> Recording:
 
 def _exchange(draw: st.DrawFn, flow: str, at: int) -> Iterator[Event]:
     target = f"/things/{flow}?page={draw(st.integers(1, 9))}"
-    yield Request(flow=flow, at=at, service="backend", method=draw(st.sampled_from(["GET", "POST"])), target=target)
+    yield Request(
+        flow=flow, at=at, service="backend", method=draw(st.sampled_from(["GET", "POST"])), target=target
+    )
     if draw(st.booleans()):
         status = draw(st.sampled_from([200, 404, 503]))
         body = draw(st.binary(max_size=20))

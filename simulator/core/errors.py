@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 
 class StagesimError(Exception):
     """A mistake in what somebody gave us; the command line prints it as one line and exits with 2.
@@ -18,9 +20,9 @@ class StagesimError(Exception):
         line = f"{self.place}: {self.problem}" if self.place else self.problem
         return f"{line} ({self.hint})" if self.hint else line
 
-    def within(self, place: str) -> StagesimError:
+    def within(self, place: str, joint: str = ": ") -> Self:
         """The same error, its place read as a position inside `place`."""
-        inner = f"{place}: {self.place}" if self.place else place
+        inner = f"{place}{joint}{self.place}" if self.place else place
         return type(self)(self.problem, place=inner, hint=self.hint)
 
 

@@ -82,6 +82,10 @@ class Fault(ABC):
         For a strike, `event` is what triggered it, and the events given are sent beside it.
         """
 
+    def concerns(self, event: Event) -> bool:
+        """Whether an event can trigger the fault or be changed by it."""
+        return type(event) in self.acts_on
+
     def affects(self, event: Event) -> bool:
         """For a lasting fault: whether it is given this later event of the flow."""
         return event.direction is Direction.DOWNSTREAM

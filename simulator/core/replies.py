@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from simulator.core.bindings import Bindings
-from simulator.core.events import Close, Direction, Event, Ping, Pong, Request, Response
+from simulator.core.events import Bytes, Close, Direction, Event, Ping, Pong, Request, Response
 from simulator.core.matching import Comparison, NearMiss, compare, label
 from simulator.core.script import Expectation, FlowScript, Script
 
@@ -83,7 +83,11 @@ def not_in_recording(request: Request, misses: tuple[NearMiss, ...]) -> Response
 
 
 def protocol_answer(event: Event) -> Event | None:
-    """What RFC 6455 answers to a control frame by itself (§5.5.1, §5.5.2); None where it says nothing."""
+    """What RFC 6455 answers by itself to control frames and to what is no frame (§5.5, §7.1.7), or None."""
+    if isinstance(event, Bytes):
+        return Close(
+            flow=event.flow, at=event.at, direction=Direction.DOWNSTREAM, code=1002, reason="protocol error"
+        )
     if isinstance(event, Ping):
         return Pong(flow=event.flow, at=event.at, direction=Direction.DOWNSTREAM, data=event.data)
     if isinstance(event, Close):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Literal
 
-from simulator.core.events import Close, Direction, Event, Message, Request, Response
+from simulator.core.events import Close, Direction, Event, Message, Request, Response, is_upgrade
 from simulator.core.fault import Fault
 from simulator.core.jsontext import MISSING, Json, MaybeJson, Path, at_path
 from simulator.core.places import json_of
@@ -97,8 +97,9 @@ def _text(event: Event) -> str:
 class Trigger:
     """When a rule fires.
 
-    `on` 'connect' means a flow's first response, whatever the selector says of events. Of the matching events,
-    `nth` fires on the Nth only, `every` on each Nth, `after_n` on all beyond the Nth; `times` limits how often.
+    `on` 'connect' means the 101 that opens a WebSocket; the selector then speaks of it and of its request.
+    Of the matching events, `nth` fires on the Nth only, `every` on each Nth, `after_n` on all beyond the Nth;
+    `times` limits how often.
     `after` waits from the first match, `lasts` (`for:` in files) ends it so long after it began.
     `first_connections` keeps it to the first N connections of the run.
     Matches are counted `per` 'flow' on a WebSocket and per 'run' on plain HTTP, unless said.
@@ -140,10 +141,10 @@ class Rule:
     def means(self, event: Event, request: Request | None, client: str = "") -> bool:
         """Whether an event matches, before any counting."""
         if self.when.on == "connect":
-            return isinstance(event, Response) and self.select.selects(event, request, client)
+            return is_upgrade(event) and self.select.selects(event, request, client)
         way = self.fault.direction if self.select.direction is None else None
         return (
-            type(event) in self.fault.acts_on
+            self.fault.concerns(event)
             and (way is None or event.direction is way)
             and self.select.selects(event, request, client)
         )

@@ -79,7 +79,7 @@ class Session:
     def receive(self, event: Event) -> None:
         """Something came from a client; `event.at` is now. A flow begins with its Request."""
         if isinstance(event, Request):
-            self._open(event)
+            event = self._open(event)
         flow = self._flows.get(event.flow)
         if flow is None or Direction.UPSTREAM in flow.ended:
             return
@@ -102,6 +102,11 @@ class Session:
         """When something will be due; None if nothing is under way that time alone would bring."""
         return self._queue.deadline()
 
+    def forget(self, flow: str) -> None:
+        """A flow's connection is gone, after a regular end."""
+        if flow in self._flows:
+            self._gone(self._flows[flow])
+
     def arm(self, rule: Rule) -> None:
         """Add a rule behind those there are. Raises ValueError where one of this name is armed."""
         if any(stage.armed and stage.rule.name == rule.name for stage in self.stages):
@@ -119,8 +124,14 @@ class Session:
 
     # --- flows -------------------------------------------------------------------------------------------------
 
-    def _open(self, request: Request) -> None:
+    def _open(self, request: Request) -> Request:
+        """Begin a flow; a request to nobody in particular is for the service that would answer it."""
         client = self._clients.of(request)
+        bindings = self._clients.bindings(client, request.flow)
+        if not request.service:
+            choice = choose_flow(self.script, request, bindings)
+            named = [take.request.service for take in choice.takes] or self.script.services or ("",)
+            request = replace(request, service=named[0])
         self._opened += 1
         view = FlowView(
             id=request.flow,
@@ -129,8 +140,8 @@ class Session:
             request=request,
             websocket=is_upgrade_request(request),
         )
-        bindings = self._clients.bindings(client, request.flow)
         self._flows[request.flow] = LiveFlow(view=view, client=client, bindings=bindings)
+        return request
 
     def _gone(self, flow: LiveFlow) -> None:
         """The client vanished: nothing more can be sent to it."""

@@ -25,10 +25,11 @@ class StatusFault(Fault):
     body: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
 
+    def concerns(self, event: Event) -> bool:
+        return isinstance(event, Response) and not is_upgrade(event)
+
     def apply(self, event: Event, context: Context) -> Iterable[Event]:
-        if not isinstance(event, Response) or is_upgrade(event):
-            return [event]
-        return [self._instead(event)]
+        return [self._instead(event)] if isinstance(event, Response) else [event]
 
     def _instead(self, event: Response) -> Response:
         data = json.dumps(self.json).encode() if self.json is not None else self.body.encode()
@@ -61,7 +62,8 @@ class RefuseFault(StatusFault):
     name: ClassVar[str] = "refuse"
     delay: Duration = 0
 
+    def concerns(self, event: Event) -> bool:
+        return is_upgrade(event)
+
     def apply(self, event: Event, context: Context) -> Iterable[Event]:
-        if not isinstance(event, Response) or not is_upgrade(event):
-            return [event]
-        return [delayed(self._instead(event), self.delay)]
+        return [delayed(self._instead(event), self.delay)] if isinstance(event, Response) else [event]

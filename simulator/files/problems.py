@@ -11,6 +11,7 @@ from simulator.core.errors import StagesimError
 
 Failure = TypeVar("Failure", bound=StagesimError)
 _SHOWN = 60
+_UNION_MEMBERS = frozenset({"str", "int", "float", "bool", "none", "Match"})
 
 
 def problems(error: ValidationError, kind: type[Failure]) -> list[Failure]:
@@ -31,7 +32,7 @@ def place(steps: Sequence[str | int]) -> str:
     for step in steps:
         if isinstance(step, int):
             text += f"[{step}]"
-        elif step.isidentifier() or "-" in step or "$" in step:
+        elif step not in _UNION_MEMBERS and "[" not in step.removeprefix("$"):
             text += f".{step}" if text else step
     return text
 

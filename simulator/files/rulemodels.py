@@ -8,7 +8,7 @@ from dataclasses import MISSING, fields
 from functools import cache
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, create_model
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
 
 from simulator.core.errors import FaultError, StagesimError
 from simulator.core.events import EVENT_CLASSES, Direction
@@ -155,8 +155,7 @@ def _fault_of(name: str, values: Mapping[str, object]) -> tuple[Fault | None, li
         given = fault_model(faults[name]).model_validate(values)
     except ValidationError as error:
         return None, [_with_known(problem, faults[name]) for problem in problems(error, FaultError)]
-    fields_set = {key: getattr(given, key) for key in given.model_fields_set}
-    return faults[name](**fields_set), []
+    return faults[name](**{key.removesuffix("_"): getattr(given, key) for key in given.model_fields_set}), []
 
 
 def _with_known(problem: FaultError, fault: type[Fault]) -> FaultError:
@@ -169,17 +168,24 @@ def _with_known(problem: FaultError, fault: type[Fault]) -> FaultError:
 
 
 @cache
-def fault_model(fault: type[Fault]) -> type[Strict]:
-    """The pydantic model of a fault's own fields; durations are read from text."""
+def fault_model(fault: type[Fault]) -> type[BaseModel]:
+    """The pydantic model of a fault's own fields; durations are read from text.
+
+    Its attributes end in '_', so that a field may be called 'json' and not hide one of pydantic's.
+    """
     hints = get_type_hints(fault, include_extras=True)
     made: dict[str, Any] = {}
     for field in fields(fault):
-        default = field.default if field.default is not MISSING else ...
+        default: Any = ... if field.default is MISSING else field.default
         if field.default_factory is not MISSING:
             default = field.default_factory()
-        made[field.name] = (_file_type(hints[field.name]), default)
-    model: type[Strict] = create_model(f"{fault.__name__}Fields", __base__=Strict, **made)
-    return model
+        file_type = Any if field.type == "Json" else _file_type(hints[field.name])
+        made[f"{field.name}_"] = (file_type, Field(default, alias=field.name))
+    return create_model(f"{fault.__name__}Fields", __base__=_Exact, **made)
+
+
+class _Exact(BaseModel):
+    model_config = ConfigDict(extra="forbid")
 
 
 def _file_type(hint: Any) -> Any:

@@ -23,10 +23,11 @@ class RecordingWriter:
     """Appends events to a new recording file; every event goes through `redact` before it is written.
 
     `redact` has no default on purpose: whoever writes what came over a wire says how secrets are kept out.
-    The file must not exist, unless `overwrite`. Raises RecordingError.
+    The file must not exist, unless `overwrite`; it is there at once, and `begin` writes its header. Raises
+    RecordingError.
     """
 
-    def __init__(self, path: Path, header: Header, *, redact: Redact, overwrite: bool = False) -> None:
+    def __init__(self, path: Path, *, redact: Redact, overwrite: bool = False) -> None:
         self.path, self._redact = path, redact
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | (os.O_TRUNC if overwrite else os.O_EXCL)
         try:
@@ -38,6 +39,9 @@ class RecordingWriter:
             ) from None
         except OSError as error:
             raise RecordingError(f"cannot be written: {error.strerror}", place=str(path)) from None
+
+    def begin(self, header: Header) -> None:
+        """Write line 1, once and before all else."""
         self._append(lines.header_line(header))
 
     def write(self, entry: Entry) -> None:

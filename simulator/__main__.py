@@ -1,0 +1,5 @@
+"""`python -m simulator` is the command `stagesim`."""
+
+from simulator.cli import main
+
+main()

@@ -1,0 +1,88 @@
+"""stagesim check: is this file right, and what was found in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from simulator.core.correlation import propose
+from simulator.core.errors import FaultError, StagesimError
+from simulator.core.recording import Recording
+from simulator.core.script import compile_script
+from simulator.files.components import FILE_NAME, check_components
+from simulator.files.faultfiles import read_fault
+from simulator.files.locate import RECORDING_ENDINGS, find_recording, recording_names
+from simulator.files.reader import load
+from simulator.files.suspects import suspects
+
+
+@click.command("check")
+@click.argument("files", nargs=-1, required=True, metavar="FILE…")
+@click.option("--quiet", is_flag=True, help="Only say what is wrong.")
+def check_command(files: tuple[str, ...], quiet: bool) -> None:
+    """Check recordings, fault files and component files, by path or name.
+
+    For a recording, also say what correlates in it, which ids look as if they should, and what looks like a
+    secret. Exit code 2 if a file is wrong, 1 if a recording has suspected secrets, else 0.
+    """
+    console = Console()
+    wrong = leaks = 0
+    for name in files:
+        try:
+            if _is_recording(name):
+                leaks += _recording(name, console, quiet=quiet)
+            else:
+                found = list(_fault(name))
+                for problem in found:
+                    click.echo(f"stagesim: {problem}", err=True)
+                wrong += len(found)
+                if not found and not quiet:
+                    console.print(f"{name}: fine", markup=False, highlight=False)
+        except StagesimError as error:
+            click.echo(f"stagesim: {error}", err=True)
+            wrong += 1
+    raise SystemExit(2 if wrong else 1 if leaks else 0)
+
+
+def _is_recording(name: str) -> bool:
+    return name.endswith(RECORDING_ENDINGS) or (name in recording_names() and not Path(name).is_file())
+
+
+def _fault(name: str) -> Iterable[FaultError]:
+    if Path(name).name == FILE_NAME:
+        found = check_components(Path(name))
+        return found if isinstance(found, list) else ()
+    return read_fault(name)[1]
+
+
+def _recording(name: str, console: Console, *, quiet: bool) -> int:
+    loaded = load(find_recording(name))
+    for warning in loaded.warnings:
+        click.echo(f"stagesim: warning: {warning}", err=True)
+    recording = loaded.recording
+    script = compile_script(recording)
+    found = suspects(recording)
+    for place, what in found:
+        click.echo(f"stagesim: {name}: {place}: looks like {what}", err=True)
+    if not quiet:
+        flows = len(script.flows)
+        line = f"{name}: {flows} flows, {len(recording.events)} events, {recording.length / 1e6:.1f} s"
+        console.print(line, markup=False, highlight=False)
+        console.print(_correlations(recording))
+    return len(found)
+
+
+def _correlations(recording: Recording) -> Table:
+    given = recording.header.correlate
+    title = "correlated, found now" if given is None else "correlated, as the header says"
+    table = Table("value", "made by", "first at", "comes back at", title=title, title_justify="left")
+    for item in propose(recording) if given is None else given:
+        maker = "client" if item.kind == "echoed" else f"server ({item.kind})"
+        back = "\n".join(item.targets) or "nowhere: fresh for each client"
+        table.add_row(escape(item.name), maker, escape(item.source), escape(back))
+    return table

@@ -1,0 +1,33 @@
+"""stagesim faults: what can go wrong, and what files there are for it."""
+
+from __future__ import annotations
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from simulator.faults.registry import all_faults, description
+from simulator.files.faultfiles import load_fault
+from simulator.files.locate import fault_names, find_fault
+
+
+@click.command("faults")
+@click.argument("name", required=False)
+def faults_command(name: str | None) -> None:
+    """List the fault files that --fault takes by name, and the kinds of fault that files can use.
+
+    With a NAME, print that file: a starting point for one of your own.
+    """
+    if name is not None:
+        load_fault(name)
+        click.echo(find_fault(name).read_text(), nl=False)
+        return
+    console = Console()
+    files = Table("fault file", "what it does", title="--fault NAME", title_justify="left")
+    for known in fault_names():
+        files.add_row(known, escape(load_fault(known).file.title))
+    kinds = Table("fault", "what happens", title="fault: KIND, in your own files", title_justify="left")
+    for kind, fault in all_faults().items():
+        kinds.add_row(kind, escape(description(fault)))
+    console.print(files, kinds)

@@ -1,0 +1,117 @@
+"""Options that several commands share, and how they become scripts, rules and settings."""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from simulator.core.errors import StagesimError
+from simulator.core.recording import Recording
+from simulator.core.rule import Rule
+from simulator.core.script import Script, compile_script
+from simulator.core.session import Settings
+from simulator.files.faultfiles import LoadedFault, load_fault
+from simulator.files.locate import find_recording
+from simulator.files.reader import load
+from simulator.live.server import Listen
+
+Command = Callable[..., Any]
+
+
+def playing(command: Command) -> Command:
+    """The options of everything that plays a recording."""
+    for option in reversed(
+        (
+            click.option(
+                "--fault", "faults", multiple=True, metavar="NAME|FILE", help="Lay a fault over it; repeatable."
+            ),
+            click.option(
+                "--set", "overrides", multiple=True, metavar="[FAULT.]NAME=VALUE", help="Set a parameter."
+            ),
+            click.option(
+                "--seed", type=int, default=None, help="Repeat a run's luck and ids. Default: random, printed."
+            ),
+            click.option(
+                "--speed", default="1", metavar="N|max", help="Divide recorded delays; 'max' drops them."
+            ),
+            click.option("--strict", is_flag=True, help="Close a WebSocket (1008) on a message not recorded."),
+            click.option("--listen", default="127.0.0.1:0", metavar="HOST:PORT", help="Port 0 takes a free one."),
+            click.option(
+                "--journal", type=click.Path(path_type=Path, dir_okay=False), help="Write what happened to a file."
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def script_of(names: Sequence[str], warn: Callable[[str], None]) -> Script:
+    """The script of the recordings with these names or paths."""
+    return compile_script(recording_of(names, warn))
+
+
+def recording_of(names: Sequence[str], warn: Callable[[str], None]) -> Recording:
+    if len(names) > 1:
+        raise StagesimError("several recordings at once are not served yet", place=" ".join(names))
+    loaded = load(find_recording(names[0]))
+    for warning in loaded.warnings:
+        warn(warning)
+    return loaded.recording
+
+
+def faults_of(names: Sequence[str], overrides: Sequence[str]) -> list[LoadedFault]:
+    """The faults with these names, parameters set. Raises FaultError and StagesimError."""
+    given = [_override(text) for text in overrides]
+    faults = []
+    for name in names:
+        mine = {key: value for fault, key, value in given if fault is None or Path(name).stem == fault}
+        faults.append(load_fault(name, mine))
+    return faults
+
+
+def _override(text: str) -> tuple[str | None, str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise StagesimError(f"expected NAME=VALUE, got {text!r}", place="--set")
+    fault, dot, key = name.rpartition(".")
+    return (fault if dot else None), key, value
+
+
+def rules_of(faults: Sequence[LoadedFault]) -> list[Rule]:
+    rules = [rule for fault in faults for rule in fault.rules]
+    names = [rule.name for rule in rules]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise StagesimError(f"two rules are named {twice!r}", place="--fault", hint="give the fault once only")
+    return rules
+
+
+def settings_of(seed: int | None, speed: str, *, strict: bool) -> Settings:
+    """Raises StagesimError for a speed that is none."""
+    chosen = secrets.randbelow(1_000_000) if seed is None else seed
+    return Settings(seed=chosen, speed=_speed(speed), strict=strict)
+
+
+def _speed(text: str) -> float:
+    if text == "max":
+        return math.inf
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
+    if not 0 < speed < math.inf:
+        raise StagesimError(f"expected a number above 0, or 'max', got {text!r}", place="--speed")
+    return speed
+
+
+def listen_of(text: str) -> Listen:
+    """Read HOST:PORT. Raises StagesimError."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not port.isdigit() or int(port) > 65535:
+        raise StagesimError(f"expected HOST:PORT such as 127.0.0.1:8000, got {text!r}", place="--listen")
+    return Listen(host=host.strip("[]"), port=int(port))

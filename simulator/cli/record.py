@@ -1,0 +1,158 @@
+"""stagesim record: real traffic into a file."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from simulator.cli.child import check_command, proxy_environment, run_child
+from simulator.cli.options import listen_of
+from simulator.cli.serving import until_interrupted
+from simulator.core.correlation import propose
+from simulator.core.errors import StagesimError
+from simulator.core.events import Event
+from simulator.core.recording import Header, Service
+from simulator.files.reader import load
+from simulator.files.redaction import Redactor
+from simulator.files.writer import RecordingWriter, save
+from simulator.live.recorder import Recorder, Summary, Upstream
+from simulator.live.server import environment
+
+
+class Tape:
+    """A recording being written: a header as soon as the recorder's clock runs, then events, secrets replaced."""
+
+    def __init__(self, path: Path, title: str, *, overwrite: bool) -> None:
+        self.path, self._title = path, title
+        self._redactor = Redactor()
+        self._writer = RecordingWriter(path, redact=self._redactor.event, overwrite=overwrite)
+        self._begun = False
+
+    def begin(self, recorder: Recorder, upstreams: Sequence[Upstream]) -> None:
+        if not self._begun:
+            self._begun = True
+            services = tuple(Service(name=upstream.name, origins=(upstream.origin,)) for upstream in upstreams)
+            self._writer.begin(Header(title=self._title, created=recorder.created, services=services))
+
+    def write(self, event: Event) -> None:
+        self._writer.write(event)
+
+    def finish(self, services: tuple[Service, ...]) -> None:
+        """Close the file, and write into its header what is known only now."""
+        self._writer.close()
+        recording = load(self.path).recording
+        known = replace(recording.header, services=services, redacted=dict(self._redactor.counts))
+        correlate = propose(replace(recording, header=known))
+        save(replace(recording, header=replace(known, correlate=correlate)), self.path)
+
+    @property
+    def secrets(self) -> int:
+        return sum(self._redactor.counts.values())
+
+
+@click.command("record")
+@click.option(
+    "--upstream", "upstreams", multiple=True, metavar="NAME=URL", help="A service to record; repeatable."
+)
+@click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The file to write.")
+@click.option("--listen", default="127.0.0.1:0", metavar="HOST:PORT", help="Where the first service is offered.")
+@click.option("--forward", is_flag=True, help="Be a proxy for any host, for clients with hard-coded URLs.")
+@click.option("--trust", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="CAs to trust (PEM).")
+@click.option("--insecure", is_flag=True, help="Trust any upstream certificate.")
+@click.option("--title", default="", help="What this recording shows.")
+@click.option("--force", is_flag=True, help="Overwrite the file.")
+@click.argument("client", nargs=-1, type=click.UNPROCESSED, metavar="[-- CLIENT …]")
+def record_command(
+    upstreams: tuple[str, ...],
+    out: Path,
+    listen: str,
+    forward: bool,
+    trust: Path | None,
+    insecure: bool,
+    title: str,
+    force: bool,
+    client: tuple[str, ...],
+) -> None:
+    """Record what passes between clients and staging, until Ctrl-C or the end of CLIENT.
+
+    Every upstream gets a port of its own; point your client at it instead of at staging. A CLIENT command finds
+    them in STAGESIM_<NAME>_URL and STAGESIM_<NAME>_WS_URL; with --forward, in the usual proxy variables.
+    Secrets are replaced before anything is written.
+
+    \b
+    stagesim record --upstream backend=https://api.staging.example --out staging.jsonl
+    stagesim record --upstream api=http://localhost:8000 --out api.jsonl -- pytest tests/e2e
+    stagesim record --forward --out all.jsonl -- node client.js
+    """
+    if client:
+        check_command(client)
+    named = [_upstream(text) for text in upstreams]
+    where = listen_of(listen)
+    tape: Tape | None = None
+
+    def sink(event: Event) -> None:
+        if tape is not None:
+            tape.begin(recorder, named)
+            tape.write(event)
+
+    recorder = Recorder(
+        sink,
+        upstreams=named,
+        listen=(where.host, where.port),
+        forward=forward,
+        trust=trust,
+        insecure=insecure,
+        on_problem=lambda line: click.echo(f"stagesim: {line}", err=True),
+    )
+    tape = Tape(
+        out, title or f"Recorded by stagesim: {', '.join(upstream.name for upstream in named)}", overwrite=force
+    )
+    try:
+        recorder.start()
+    except StagesimError:
+        out.unlink(missing_ok=True)
+        raise
+    tape.begin(recorder, named)
+    try:
+        code = asyncio.run(_wait(recorder, client))
+    finally:
+        summary = recorder.stop()
+        tape.finish(summary.services)
+    _say(summary, tape)
+    sys.exit(code)
+
+
+def _upstream(text: str) -> Upstream:
+    name, equals, url = text.partition("=")
+    if not equals or "://" in name:
+        raise StagesimError(
+            f"expected NAME=URL such as backend=https://api.staging.example, got {text!r}", place="--upstream"
+        )
+    return Upstream(name, url)
+
+
+async def _wait(recorder: Recorder, client: tuple[str, ...]) -> int:
+    variables = environment(recorder.addresses) if recorder.addresses else {}
+    if recorder.proxy_address is not None:
+        variables = proxy_environment(recorder.proxy_address, recorder.ca_file)
+    if client:
+        return await run_child(client, variables)
+    if recorder.proxy_address is not None:
+        click.echo(f"listening on {recorder.proxy_address}")
+        click.echo(f"clients must trust {recorder.ca_file}", err=True)
+    for service, url in recorder.addresses.items():
+        click.echo(f"listening on {url} for {service}")
+    await until_interrupted()
+    return 0
+
+
+def _say(summary: Summary, tape: Tape) -> None:
+    line = f"{tape.path}: {summary.requests} requests, {summary.sockets} WebSockets, {summary.messages} messages"
+    click.echo(f"{line}; {tape.secrets} secrets replaced", err=True)
+    if summary.problems:
+        click.echo(f"{summary.problems} problems: the recording is not complete", err=True)

@@ -1,0 +1,53 @@
+"""stagesim replay: staging from a file."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from simulator.cli import options
+from simulator.cli.serving import say_seed, say_where, serving, show_end, until_interrupted
+
+
+def warn(text: str) -> None:
+    click.echo(f"stagesim: warning: {text}", err=True)
+
+
+@click.command("replay")
+@click.argument("recordings", nargs=-1, required=True, metavar="RECORDING")
+@options.playing
+def replay_command(
+    recordings: tuple[str, ...],
+    faults: tuple[str, ...],
+    overrides: tuple[str, ...],
+    seed: int | None,
+    speed: str,
+    strict: bool,
+    listen: str,
+    journal: Path | None,
+) -> None:
+    """Play a recording to any client, with faults, until Ctrl-C.
+
+    RECORDING is a file, or the name of one in recordings/ or of a shipped one, such as golden-path.
+    Every client gets ids of its own; what is not in the recording is answered 501 with the nearest misses.
+
+    \b
+    stagesim replay golden-path
+    stagesim replay golden-path --fault none-orchestrator --set after=6.96s
+    stagesim replay staging.jsonl --fault missing:llm_manager --seed 7 --journal run.jsonl
+    """
+    script = options.script_of(recordings, warn)
+    rules = options.rules_of(options.faults_of(faults, overrides))
+    settings = options.settings_of(seed, speed, strict=strict)
+    where = options.listen_of(listen)
+
+    async def serve() -> None:
+        async with serving(script, rules, settings, where, journal) as server:
+            say_seed(settings)
+            say_where(server)
+            await until_interrupted()
+            show_end(server.session)
+
+    asyncio.run(serve())

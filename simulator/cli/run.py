@@ -1,0 +1,79 @@
+"""stagesim run: a command, with staging played to it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+import click
+
+from simulator.cli import options
+from simulator.cli.child import check_command, run_child
+from simulator.cli.replay import warn
+from simulator.cli.serving import say_seed, serving, show_end
+from simulator.core.errors import StagesimError
+from simulator.live.server import ReplayServer, environment, ws_url
+
+
+@click.command("run", context_settings={"ignore_unknown_options": True})
+@click.argument("recordings", nargs=1, required=True, metavar="RECORDING")
+@options.playing
+@click.option(
+    "--env",
+    "named",
+    multiple=True,
+    metavar="NAME={SERVICE.http}",
+    help="Set a variable; {backend.http} and {backend.ws} are replaced.",
+)
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND …")
+def run_command(
+    recordings: str,
+    faults: tuple[str, ...],
+    overrides: tuple[str, ...],
+    seed: int | None,
+    speed: str,
+    strict: bool,
+    listen: str,
+    journal: Path | None,
+    named: tuple[str, ...],
+    command: tuple[str, ...],
+) -> None:
+    """Serve a recording, run a command against it, and give back the command's exit code.
+
+    The command finds staging in STAGESIM_URL and STAGESIM_WS_URL, and each service in STAGESIM_<NAME>_URL and
+    STAGESIM_<NAME>_WS_URL; --env sets the variables that it already reads.
+
+    \b
+    stagesim run golden-path -- pytest tests/e2e
+    stagesim run golden-path --fault none-orchestrator --env BACKEND={backend.http} -- npm test
+    """
+    check_command(command)
+    script = options.script_of((recordings,), warn)
+    rules = options.rules_of(options.faults_of(faults, overrides))
+    settings = options.settings_of(seed, speed, strict=strict)
+    where = options.listen_of(listen)
+
+    async def serve() -> int:
+        async with serving(script, rules, settings, where, journal) as server:
+            say_seed(settings)
+            code = await run_child(command, _variables(server, named))
+            show_end(server.session)
+            return code
+
+    sys.exit(asyncio.run(serve()))
+
+
+def _variables(server: ReplayServer, named: tuple[str, ...]) -> dict[str, str]:
+    found = environment(server.urls)
+    for text in named:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise StagesimError(f"expected NAME=VALUE, got {text!r}", place="--env")
+        for service, url in server.urls.items():
+            value = value.replace(f"{{{service}.http}}", url).replace(f"{{{service}.ws}}", ws_url(url))
+        if "{" in value and (".http}" in value or ".ws}" in value):
+            known = ", ".join(server.urls)
+            raise StagesimError(f"no such service in {text!r}", place="--env", hint=f"there are {known}")
+        found[name] = value
+    return found

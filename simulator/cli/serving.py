@@ -1,0 +1,98 @@
+"""Serving a script from the command line: start, say where, wait, and show what the rules did."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from simulator.core.proof import proofs
+from simulator.core.recording import Header
+from simulator.core.rule import Rule
+from simulator.core.script import Script
+from simulator.core.session import Session, Settings
+from simulator.core.units import seconds
+from simulator.files.redaction import Redactor
+from simulator.files.writer import RecordingWriter
+from simulator.live.clock import RealClock
+from simulator.live.pump import Keep
+from simulator.live.server import Listen, ReplayServer
+
+
+@asynccontextmanager
+async def serving(
+    script: Script, rules: Sequence[Rule], settings: Settings, listen: Listen, journal: Path | None
+) -> AsyncIterator[ReplayServer]:
+    """A running replay server; its journal goes to a file, redacted like a recording."""
+    clock = RealClock()
+    with contextlib.ExitStack() as stack:
+        keep: Keep | None = None
+        if journal is not None:
+            header = replace(script.recording.header, created=clock.wall, correlate=None, seed=settings.seed)
+            keep = stack.enter_context(journal_writer(journal, header))
+        server = ReplayServer(script=script, rules=rules, settings=settings, listen=listen, clock=clock, keep=keep)
+        await server.start()
+        try:
+            yield server
+        finally:
+            await server.stop()
+
+
+@contextlib.contextmanager
+def journal_writer(path: Path, header: Header) -> Iterator[Keep]:
+    """Writes entries as they come, secrets redacted; an old journal of this name is replaced."""
+    with RecordingWriter(path, redact=Redactor().event, overwrite=True) as writer:
+        writer.begin(header)
+        yield writer.write
+
+
+async def until_interrupted() -> None:
+    """Wait for Ctrl-C or SIGTERM."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    await stop.wait()
+
+
+def say_where(server: ReplayServer) -> None:
+    """One line for the first service on stdout, where programs read it, and one for each other."""
+    click.echo(f"listening on {server.url}")
+    for service, url in list(server.urls.items())[1:]:
+        click.echo(f"{service} on {url}")
+
+
+def say_seed(settings: Settings) -> None:
+    click.echo(f"seed {settings.seed}", err=True)
+
+
+def proof_table(session: Session) -> Table:
+    """What every rule did: the proof that a fault was really injected."""
+    table = Table(title="faults", title_justify="left")
+    for column in ("rule", "fault", "matched", "fired", "at", "on", "went out instead"):
+        table.add_column(column)
+    for proof in proofs(session):
+        fired = str(proof.fired) if proof.exercised else "[bold red]never[/]"
+        at = "" if proof.at is None else seconds(proof.at)
+        row = (proof.rule, proof.fault, str(proof.matched))
+        table.add_row(*map(escape, row), fired, at, escape(proof.on), escape(proof.instead))
+    return table
+
+
+def show_end(session: Session) -> None:
+    """What a replay ends with: requests that were not in the recording, and the proof of its faults."""
+    console = Console(stderr=True)
+    missed = session.journal.notes("missed")
+    if missed:
+        console.print(f"{len(missed)} not in the recording, the last: {missed[-1].detail['event']}", markup=False)
+    if session.stages:
+        console.print(proof_table(session))

@@ -1,0 +1,1 @@
+"""The demonstration: a small staging of our own, and a client of it."""

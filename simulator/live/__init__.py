@@ -1,0 +1,1 @@
+"""The thin shell: sockets, clocks and loops around the pure core."""

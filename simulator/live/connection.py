@@ -1,0 +1,293 @@
+"""One connection of the replay server: HTTP/1.1 by h11, WebSocket by `frames`; bytes in, events out, and back.
+
+Written on asyncio's transports, not on a web framework, because faults need the wire itself: a reset in the middle
+of a frame, a body cut short, a frame that no library would agree to send.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections.abc import Callable
+from dataclasses import replace
+from email.utils import formatdate
+from typing import Final, Protocol
+
+import h11
+from websockets.extensions.permessage_deflate import PerMessageDeflate
+
+from simulator.core.events import (
+    Bytes,
+    Chunk,
+    Close,
+    Direction,
+    End,
+    Event,
+    Headers,
+    Request,
+    Reset,
+    Response,
+    header,
+    is_upgrade,
+)
+from simulator.core.matching import is_upgrade_request
+from simulator.core.units import Time
+from simulator.live.frames import FrameParser, encode, frame_parsers, negotiated
+from simulator.live.handshake import switching
+
+MAX_HEAD: Final = 256 * 1024
+"""Bytes of a request's head that are read; what is longer is refused with 431."""
+MAX_BODY: Final = 64 * 1024 * 1024
+"""Bytes of a request's body that are read; what is longer is refused with 413."""
+CLOSE_TIMEOUT: Final = 10.0
+"""Seconds that a client has to answer a close frame before the connection is ended (RFC 6455 §7.1.1)."""
+
+
+class Hub(Protocol):
+    """What a connection needs of its server."""
+
+    def now(self) -> Time: ...
+    def opened(self, connection: Connection) -> str: ...
+    def feed(self, event: Event) -> None: ...
+    def finished(self, flow: str) -> None: ...
+
+
+class Connection(asyncio.Protocol):
+    """The server's end of one TCP connection; `service` is what its port stands for, '' for all."""
+
+    def __init__(self, hub: Hub, service: str, on_lost: Callable[[Connection], None]) -> None:
+        self._hub, self._service, self._on_lost = hub, service, on_lost
+        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD)
+        self._transport: asyncio.Transport | None = None
+        self._flow: str | None = None
+        self._request: Request | None = None
+        self._head: h11.Request | None = None
+        self._body = bytearray()
+        self._parser: FrameParser | None = None
+        self._deflate: PerMessageDeflate | None = None
+        self._close_sent = self._close_received = False
+        self._over = False
+
+    # --- asyncio's side ----------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if isinstance(transport, asyncio.Transport):
+            self._transport = transport
+            sock = transport.get_extra_info("socket")
+            if sock is not None:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def data_received(self, data: bytes) -> None:
+        if self._over:
+            return
+        if self._parser is not None:
+            self._frames(self._parser.feed(data, self._hub.now()))
+            return
+        try:
+            self._http.receive_data(data)
+            self._read_http()
+        except h11.RemoteProtocolError as error:
+            self._refuse(error.error_status_hint, str(error))
+
+    def eof_received(self) -> bool:
+        """A client that is done sending may still wait for its response; one on a WebSocket is gone."""
+        return self._parser is None and self._flow is not None
+
+    def connection_lost(self, error: Exception | None) -> None:
+        flow, self._flow = self._flow, None
+        if flow is not None:
+            if not (self._close_sent and self._close_received) and not self._over:
+                rst = isinstance(error, ConnectionResetError)
+                gone = Reset(flow=flow, at=self._hub.now(), direction=Direction.UPSTREAM, rst=rst)
+                self._hub.feed(gone)
+            self._hub.finished(flow)
+        self._over = True
+        self._on_lost(self)
+
+    # --- from the client ---------------------------------------------------------------------------------------
+
+    def _read_http(self) -> None:
+        while True:
+            event = self._http.next_event()
+            if isinstance(event, h11.Request):
+                self._head, self._body = event, bytearray()
+                if self._http.they_are_waiting_for_100_continue:
+                    self._write(self._http.send(h11.InformationalResponse(status_code=100, headers=[])) or b"")
+            elif isinstance(event, h11.Data):
+                self._body += event.data
+                if len(self._body) > MAX_BODY:
+                    raise h11.RemoteProtocolError("the request's body is too large", error_status_hint=413)
+            elif isinstance(event, h11.EndOfMessage):
+                self._open()
+            elif isinstance(event, h11.ConnectionClosed):
+                self._end()
+                return
+            else:  # NEED_DATA, or PAUSED until the response is out
+                return
+
+    def _open(self) -> None:
+        if self._head is None:
+            return
+        self._flow = self._hub.opened(self)
+        headers: Headers = tuple(
+            (name.decode("latin-1"), value.decode("latin-1")) for name, value in self._head.headers.raw_items()
+        )
+        self._request = Request(
+            flow=self._flow,
+            at=self._hub.now(),
+            service=self._service,
+            method=self._head.method.decode("ascii"),
+            target=_origin_form(self._head.target.decode("latin-1")),
+            headers=headers,
+            body=bytes(self._body),
+        )
+        self._hub.feed(self._request)
+
+    def _frames(self, events: list[Event]) -> None:
+        for event in events:
+            if isinstance(event, Close):
+                self._close_received = True
+            self._hub.feed(replace(event, at=self._hub.now()))
+        self._end_if_closed()
+
+    # --- to the client -----------------------------------------------------------------------------------------
+
+    def perform(self, events: list[Event]) -> None:
+        """Put the events of this connection's flow on the wire, what goes out at once in one write."""
+        out: list[bytes] = []
+        for event in events:
+            if self._over:
+                break
+            if isinstance(event, Reset):
+                self._write(b"".join(out))
+                self._abort() if event.rst else self._end()
+                return
+            out.append(self._bytes_of(event))
+        self._write(b"".join(out))
+        if self._parser is None:
+            self._next_request()
+        else:
+            self._end_if_closed()
+
+    def _bytes_of(self, event: Event) -> bytes:
+        if isinstance(event, Bytes):
+            return event.data
+        if isinstance(event, Response):
+            return self._upgrade(event) if is_upgrade(event) else self._response(event)
+        if isinstance(event, Chunk):
+            return self._http.send(h11.Data(data=event.data)) or b""
+        if isinstance(event, End):
+            return self._finish_response()
+        if isinstance(event, Close):
+            self._close_sent = True
+            asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, self._end)
+        return encode(event, deflate=self._deflate)
+
+    def _response(self, event: Response) -> bytes:
+        headers = [(name, _today(name, value)) for name, value in event.headers]
+        framed = header(event.headers, "transfer-encoding") or header(event.headers, "content-length")
+        if not event.streaming and framed is None and event.body:
+            headers.append(("Content-Length", str(len(event.body))))
+        head = h11.Response(
+            status_code=event.status,
+            headers=[(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers],
+            reason=event.reason.encode("latin-1"),
+        )
+        data = self._http.send(head) or b""
+        if event.streaming:
+            return data
+        if event.body and self._head is not None and self._head.method != b"HEAD":
+            data += self._http.send(h11.Data(data=event.body)) or b""
+        return data + self._finish_response()
+
+    def _finish_response(self) -> bytes:
+        data = self._http.send(h11.EndOfMessage()) or b""
+        if self._flow is not None:
+            self._hub.finished(self._flow)
+            self._flow = None
+        return data
+
+    def _next_request(self) -> None:
+        """After a response: the next request of a kept connection, or its end."""
+        if self._over or self._flow is not None:
+            return
+        if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
+            self._http.start_next_cycle()
+            try:
+                self._read_http()
+            except h11.RemoteProtocolError as error:
+                self._refuse(error.error_status_hint, str(error))
+        elif self._http.our_state in (h11.MUST_CLOSE, h11.CLOSED):
+            self._end()
+
+    def _upgrade(self, event: Response) -> bytes:
+        if self._request is None or self._flow is None or not is_upgrade_request(self._request):
+            raise RuntimeError("a 101 without an upgrade request")
+        response = switching(event, self._request)
+        self._parser = frame_parsers(self._flow, response.headers)[Direction.UPSTREAM]
+        deflate = negotiated(response.headers)
+        self._deflate = deflate.encoder(Direction.DOWNSTREAM) if deflate else None
+        trailing, _ = self._http.trailing_data
+        if trailing:  # frames that a client sent before it had the 101
+            asyncio.get_running_loop().call_soon(self.data_received, trailing)
+        return raw_head(response)
+
+    def _refuse(self, status: int, reason: str) -> None:
+        """Answer what is not HTTP; no flow begins."""
+        if self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            body = f"{reason}\n".encode()
+            fields = [("Content-Type", "text/plain"), ("Content-Length", str(len(body))), ("Connection", "close")]
+            self._write(raw_head(Response(flow="", at=0, status=status, headers=tuple(fields))) + body)
+        self._end()
+
+    def _write(self, data: bytes) -> None:
+        if data and self._transport is not None and not self._transport.is_closing():
+            self._transport.write(data)
+
+    def _end_if_closed(self) -> None:
+        if self._close_sent and self._close_received:
+            self._end()
+
+    def _end(self) -> None:
+        """End the connection after what has been written (a FIN)."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def _abort(self) -> None:
+        """End the connection with a TCP RST."""
+        self._over = True
+        if self._transport is None:
+            return
+        sock = self._transport.get_extra_info("socket")
+        if sock is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._transport.abort()
+
+    def close(self) -> None:
+        """The server stops."""
+        self._over = True
+        if self._transport is not None:
+            self._transport.abort()
+
+
+def raw_head(response: Response) -> bytes:
+    """A response's head as it stands on the wire (RFC 9112 §4)."""
+    lines = [
+        f"HTTP/1.1 {response.status} {response.reason}",
+        *(f"{name}: {value}" for name, value in response.headers),
+    ]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
+def _origin_form(target: str) -> str:
+    """Path and query, also of a target in absolute form, as sent to proxies (RFC 9112 §3.2.2)."""
+    if target.startswith("/"):
+        return target
+    rest = target.partition("://")[2]
+    return "/" + rest.partition("/")[2]
+
+
+def _today(name: str, value: str) -> str:
+    """A Date field speaks of now."""
+    return formatdate(usegmt=True) if name.lower() == "date" else value

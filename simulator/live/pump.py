@@ -1,0 +1,87 @@
+"""The pump: the one loop that feeds a session what comes, and performs what falls due. It decides nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from itertools import groupby
+
+from simulator.core.events import Event
+from simulator.core.journal import Entry
+from simulator.core.session import Session
+from simulator.core.units import SECOND, Time
+from simulator.live.clock import Clock, ManualClock
+
+Perform = Callable[[str, list[Event]], None]
+"""Puts the events of one flow on its wire."""
+Keep = Callable[[Entry], None]
+"""Takes journal entries as they are made."""
+
+
+class Pump:
+    """Drives one session on the running event loop."""
+
+    def __init__(self, session: Session, clock: Clock, perform: Perform, keep: Keep | None = None) -> None:
+        self.session, self.clock = session, clock
+        self._perform, self._keep = perform, keep
+        self._kept = 0
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._turning = self._again = False
+
+    def feed(self, event: Event) -> None:
+        """Something came from a client, stamped with the clock's time; what is due at once goes out at once."""
+        self.session.receive(event)
+        self.turn()
+
+    def turn(self) -> None:
+        """Perform everything that is due, then wait for the next deadline."""
+        self._again = True
+        if self._turning:  # performing may bring in the next request of a kept connection: it waits its turn
+            return
+        self._turning = True
+        try:
+            while self._again:
+                self._again = False
+                self._perform_due()
+        finally:
+            self._turning = False
+        self._write_journal()
+        self._wait()
+
+    def _perform_due(self) -> None:
+        events = self.session.due(self.clock.now())
+        for flow, group in groupby(events, key=lambda event: event.flow):
+            self._perform(flow, list(group))
+
+    def advance(self, by: Time) -> bool:
+        """Let time pass on a manual clock, from deadline to deadline; False if nothing more can ever happen."""
+        if not isinstance(self.clock, ManualClock):
+            raise TypeError("only a manual clock can be advanced")
+        end = self.clock.now() + by
+        while (deadline := self.session.deadline()) is not None and deadline <= end:
+            self.clock.advance_to(max(deadline, self.clock.now()))
+            self.turn()
+        self.clock.advance_to(end)
+        self.turn()
+        return self.session.deadline() is not None
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._write_journal()
+
+    def _wait(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        deadline = self.session.deadline()
+        if deadline is None or isinstance(self.clock, ManualClock):
+            return
+        self._timer = self._loop.call_later(max(0, deadline - self.clock.now()) / SECOND, self.turn)
+
+    def _write_journal(self) -> None:
+        if self._keep is not None:
+            for entry in self.session.journal.since(self._kept):
+                self._keep(entry)
+            self._kept = len(self.session.journal)

@@ -1,0 +1,156 @@
+"""The replay server: a script on loopback ports, one for each recorded service."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from simulator.core.errors import StagesimError
+from simulator.core.events import Event
+from simulator.core.rule import Rule
+from simulator.core.script import Script
+from simulator.core.session import Session, Settings
+from simulator.core.units import Time
+from simulator.live.clock import Clock, RealClock
+from simulator.live.connection import Connection
+from simulator.live.pump import Keep, Pump
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listen:
+    """Where to listen: loopback and any free port unless said. Services after the first get ports of their own."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class ReplayServer:
+    """Serves a script until stopped; all of it happens on the loop that started it.
+
+    The first service's port answers for all services, so that one URL is enough where paths do not clash; every
+    service has a port that answers for it alone. `urls` are http origins by service name, known after `start`.
+    """
+
+    script: Script
+    rules: Iterable[Rule] = ()
+    settings: Settings = field(default_factory=Settings)
+    listen: Listen = field(default_factory=Listen)
+    clock: Clock = field(default_factory=RealClock)
+    keep: Keep | None = None
+    urls: dict[str, str] = field(init=False, default_factory=dict)
+    pump: Pump = field(init=False)
+    _servers: list[asyncio.Server] = field(init=False, default_factory=list)
+    _connections: set[Connection] = field(init=False, default_factory=set)
+    _flows: dict[str, Connection] = field(init=False, default_factory=dict)
+    _idle: asyncio.Event = field(init=False, default_factory=asyncio.Event)
+    _count: int = field(init=False, default=0)
+
+    async def start(self) -> None:
+        """Listen. Raises StagesimError where a port is in use."""
+        services = self.script.services or ("staging",)
+        sockets = {}
+        for index, service in enumerate(services):
+            sockets[service] = bound(self.listen.host, self.listen.port if index == 0 else 0)
+        self.urls = {service: _url(sock) for service, sock in sockets.items()}
+        settings = replace(self.settings, origins=self.urls, wall=self.clock.wall)
+        session = Session(self.script, self.rules, settings)
+        self.pump = Pump(session, self.clock, self._perform, self.keep)
+        loop = asyncio.get_running_loop()
+        for index, (service, sock) in enumerate(sockets.items()):
+            speaks_for = "" if index == 0 else service
+            factory = partial(self.connected, speaks_for)
+            self._servers.append(await loop.create_server(factory, sock=sock, backlog=1024))
+
+    @property
+    def session(self) -> Session:
+        return self.pump.session
+
+    @property
+    def url(self) -> str:
+        """The first service's origin."""
+        return next(iter(self.urls.values()))
+
+    async def stop(self) -> None:
+        """Close everything, connections with a reset."""
+        for server in self._servers:
+            server.close()
+        for connection in list(self._connections):
+            connection.close()
+        if self._connections:
+            await self._idle.wait()
+        for server in self._servers:
+            await server.wait_closed()
+        self.pump.stop()
+
+    # --- what connections need ---------------------------------------------------------------------------------
+
+    def connected(self, service: str) -> Connection:
+        connection = Connection(self, service, self._lost)
+        self._connections.add(connection)
+        self._idle.clear()
+        return connection
+
+    def _lost(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        if not self._connections:
+            self._idle.set()
+
+    def now(self) -> Time:
+        return self.clock.now()
+
+    def opened(self, connection: Connection) -> str:
+        self._count += 1
+        self._flows[str(self._count)] = connection
+        return str(self._count)
+
+    def feed(self, event: Event) -> None:
+        self.pump.feed(event)
+
+    def finished(self, flow: str) -> None:
+        self._flows.pop(flow, None)
+        self.session.forget(flow)
+
+    def _perform(self, flow: str, events: list[Event]) -> None:
+        connection = self._flows.get(flow)
+        if connection is not None:
+            connection.perform(events)
+
+
+def _url(sock: socket.socket) -> str:
+    host, port = sock.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises StagesimError naming the address."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((host, port))
+        sock.listen(1024)
+        sock.setblocking(False)
+    except OSError as error:
+        sock.close()
+        raise StagesimError(
+            f"cannot listen: {error.strerror}", place=f"{host}:{port}", hint="--listen HOST:0 takes a free port"
+        ) from None
+    return sock
+
+
+def ws_url(url: str) -> str:
+    return "ws" + url.removeprefix("http")
+
+
+def environment(urls: Mapping[str, str]) -> dict[str, str]:
+    """The variables by which a child command learns where staging is."""
+    first = next(iter(urls.values()))
+    found = {"STAGESIM_URL": first, "STAGESIM_WS_URL": ws_url(first)}
+    for service, url in urls.items():
+        name = "".join(char if char.isalnum() else "_" for char in service.upper())
+        found |= {f"STAGESIM_{name}_URL": url, f"STAGESIM_{name}_WS_URL": ws_url(url)}
+    return found
