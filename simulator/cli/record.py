@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -13,46 +11,10 @@ import click
 from simulator.cli.child import check_command, proxy_environment, run_child
 from simulator.cli.options import listen_of
 from simulator.cli.serving import until_interrupted
-from simulator.core.correlation import propose
 from simulator.core.errors import StagesimError
-from simulator.core.events import Event
-from simulator.core.recording import Header, Service
-from simulator.files.reader import load
-from simulator.files.redaction import Redactor
-from simulator.files.writer import RecordingWriter, save
-from simulator.live.recorder import Recorder, Summary, Upstream
+from simulator.live.recorder import Recorder, Upstream
+from simulator.live.recorder.tofile import Recorded, recording_to
 from simulator.live.server import environment
-
-
-class Tape:
-    """A recording being written: a header as soon as the recorder's clock runs, then events, secrets replaced."""
-
-    def __init__(self, path: Path, title: str, *, overwrite: bool) -> None:
-        self.path, self._title = path, title
-        self._redactor = Redactor()
-        self._writer = RecordingWriter(path, redact=self._redactor.event, overwrite=overwrite)
-        self._begun = False
-
-    def begin(self, recorder: Recorder, upstreams: Sequence[Upstream]) -> None:
-        if not self._begun:
-            self._begun = True
-            services = tuple(Service(name=upstream.name, origins=(upstream.origin,)) for upstream in upstreams)
-            self._writer.begin(Header(title=self._title, created=recorder.created, services=services))
-
-    def write(self, event: Event) -> None:
-        self._writer.write(event)
-
-    def finish(self, services: tuple[Service, ...]) -> None:
-        """Close the file, and write into its header what is known only now."""
-        self._writer.close()
-        recording = load(self.path).recording
-        known = replace(recording.header, services=services, redacted=dict(self._redactor.counts))
-        correlate = propose(replace(recording, header=known))
-        save(replace(recording, header=replace(known, correlate=correlate)), self.path)
-
-    @property
-    def secrets(self) -> int:
-        return sum(self._redactor.counts.values())
 
 
 @click.command("record")
@@ -93,37 +55,20 @@ def record_command(
         check_command(client)
     named = [_upstream(text) for text in upstreams]
     where = listen_of(listen)
-    tape: Tape | None = None
-
-    def sink(event: Event) -> None:
-        if tape is not None:
-            tape.begin(recorder, named)
-            tape.write(event)
-
-    recorder = Recorder(
-        sink,
-        upstreams=named,
+    names = ", ".join(upstream.name for upstream in named)
+    with recording_to(
+        out,
+        named,
+        title=title or f"Recorded by stagesim: {names}",
+        overwrite=force,
         listen=(where.host, where.port),
         forward=forward,
         trust=trust,
         insecure=insecure,
         on_problem=lambda line: click.echo(f"stagesim: {line}", err=True),
-    )
-    tape = Tape(
-        out, title or f"Recorded by stagesim: {', '.join(upstream.name for upstream in named)}", overwrite=force
-    )
-    try:
-        recorder.start()
-    except StagesimError:
-        out.unlink(missing_ok=True)
-        raise
-    tape.begin(recorder, named)
-    try:
-        code = asyncio.run(_wait(recorder, client))
-    finally:
-        summary = recorder.stop()
-        tape.finish(summary.services)
-    _say(summary, tape)
+    ) as recorded:
+        code = asyncio.run(_wait(recorded.recorder, client))
+    _say(recorded, out)
     sys.exit(code)
 
 
@@ -151,8 +96,9 @@ async def _wait(recorder: Recorder, client: tuple[str, ...]) -> int:
     return 0
 
 
-def _say(summary: Summary, tape: Tape) -> None:
-    line = f"{tape.path}: {summary.requests} requests, {summary.sockets} WebSockets, {summary.messages} messages"
-    click.echo(f"{line}; {tape.secrets} secrets replaced", err=True)
+def _say(recorded: Recorded, out: Path) -> None:
+    summary = recorded.summary
+    line = f"{out}: {summary.requests} requests, {summary.sockets} WebSockets, {summary.messages} messages"
+    click.echo(f"{line}; {recorded.secrets} secrets replaced", err=True)
     if summary.problems:
         click.echo(f"{summary.problems} problems: the recording is not complete", err=True)

@@ -10,11 +10,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from simulator.core.events import Direction, Event, Request
-from simulator.core.ids import has_random_part, is_id_name, is_jwt, is_word, looks_like_id
+from simulator.core.ids import (
+    has_random_part,
+    is_distinctive,
+    is_id_name,
+    is_jwt,
+    is_word,
+    looks_like_id,
+)
 from simulator.core.jsontext import Json
 from simulator.core.places import Slot, place, route, slots
 from simulator.core.recording import Correlation, Recording
-from simulator.core.timestamps import is_timestamp
+from simulator.core.timestamps import is_timestamp, looks_like_time
 from simulator.core.units import Time
 
 ECHOED, MINTED, TOKEN, TIME = "echoed", "minted", "token", "time"
@@ -120,10 +127,11 @@ def _travels(value: Json, source: Slot, back: list[Slot]) -> bool:
 
 def _minted(sighting: _Sighting) -> bool:
     value = sighting.value
-    if not isinstance(value, str) or not has_random_part(value):
+    if not isinstance(value, str) or not has_random_part(value) or looks_like_time(value):
         return False
     used_by_client = any(upstream for _, _, upstream in sighting.back)
-    return looks_like_id(value) or _names_id(sighting.first) or used_by_client
+    comes_back = bool(sighting.back) and is_distinctive(value)
+    return looks_like_id(value) or _names_id(sighting.first) or used_by_client or comes_back
 
 
 def _names_id(slot: Slot) -> bool:

@@ -14,6 +14,7 @@ _RANDOM_RUN: Final = re.compile(
     r"(?<![0-9A-Za-z])(?:[0-9a-f]{6,}|[0-9A-F]{6,}|[0-9A-Z]{20,}|\d{4,})(?![0-9A-Za-z])"
 )
 _LONG_RANDOM: Final = re.compile(r"(?=[^0-9]*\d)(?=[^A-Za-z]*[A-Za-z])[0-9A-Za-z_-]{20,64}")
+_TEN_DIGITS: Final = re.compile(r"\d{10}")
 _ID_KEY: Final = re.compile(r"(?:^|[_\-.])(?:id|ids|uuid|guid|key|nonce|sid)$|(?:Id|ID|Uuid|UUID)$", re.I)
 _JWT: Final = re.compile(r"eyJ[\w-]{4,}\.eyJ[\w-]{4,}\.[\w-]*")
 _WORD: Final = re.compile(r"[A-Za-z][A-Za-z_.:/-]*")
@@ -32,6 +33,11 @@ def is_id_name(name: str | int) -> bool:
 def has_random_part(value: Json) -> bool:
     """Whether `fresh` would change something."""
     return isinstance(value, str) and bool(_UUID.search(value) or _RANDOM_RUN.search(value) or _nanoid(value))
+
+
+def is_distinctive(value: Json) -> bool:
+    """Whether a value is too random to come twice by chance: like an id, or ten digits, or a long random word."""
+    return isinstance(value, str) and (looks_like_id(value) or bool(_TEN_DIGITS.search(value)) or _nanoid(value))
 
 
 def _nanoid(value: str) -> bool:

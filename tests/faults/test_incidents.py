@@ -1,0 +1,69 @@
+"""Every incident file, played over real sockets to a client of the users' kind, shows what the client saw then."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from simulator.core.proof import RuleProof, proofs
+from simulator.core.script import compile_script
+from simulator.core.session import Settings
+from simulator.demo.tour import Tour, tour
+from simulator.files.faultfiles import LoadedFault, load_fault
+from simulator.files.locate import fault_names, find_recording
+from simulator.files.reader import load
+from simulator.live.server import ReplayServer
+
+INCIDENTS = [name for name in fault_names() if name.startswith("incidents/")]
+FRAME_TIMEOUT = 3.0
+
+
+async def play(fault: LoadedFault) -> tuple[Tour, list[RuleProof]]:
+    assert fault.file.recording is not None
+    script = compile_script(load(find_recording(fault.file.recording)).recording)
+    server = ReplayServer(script=script, rules=fault.rules, settings=Settings(seed=fault.file.seed))
+    await server.start()
+    try:
+        seen = await tour(
+            server.urls["backend"], server.urls["auth"], server.urls["frontend"], frame_timeout=FRAME_TIMEOUT
+        )
+        return seen, proofs(server.session)
+    finally:
+        await server.stop()
+
+
+@pytest.fixture(scope="module")
+def played() -> dict[str, tuple[Tour, list[RuleProof]]]:
+    """All incidents at once: most of their time is waiting."""
+
+    async def all_of_them() -> dict[str, tuple[Tour, list[RuleProof]]]:
+        runs = await asyncio.gather(*(play(load_fault(name)) for name in INCIDENTS))
+        return dict(zip(INCIDENTS, runs, strict=True))
+
+    return asyncio.run(all_of_them())
+
+
+def test_there_are_the_first_four() -> None:
+    assert len(INCIDENTS) >= 4
+
+
+@pytest.mark.parametrize("name", INCIDENTS)
+def test_an_incident_shows_what_was_seen(name: str, played: dict[str, tuple[Tour, list[RuleProof]]]) -> None:
+    seen, proven = played[name]
+    saw = load_fault(name).file.saw
+    assert saw is not None, "an incident says what was seen"
+    statuses = {place.removeprefix("backend "): status for place, (status, _) in seen.answers.items()}
+    statuses |= dict(seen.outcome.statuses)
+    assert {path: statuses.get(path) for path in saw.statuses} == saw.statuses
+    if saw.messages is not None:
+        assert list(seen.outcome.types) == saw.messages
+    assert (seen.outcome.close_code, seen.outcome.close_reason) == (saw.close, saw.reason)
+    assert (seen.outcome.verdict == "timeout") == saw.silence
+    assert all(proof.exercised for proof in proven), "every rule of an incident fires"
+
+
+@pytest.mark.parametrize("name", INCIDENTS)
+def test_an_incident_names_its_source(name: str) -> None:
+    file = load_fault(name).file
+    assert file.date and file.source and file.cause and file.reported
