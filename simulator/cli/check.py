@@ -18,6 +18,7 @@ from simulator.files.components import FILE_NAME, check_components
 from simulator.files.faultfiles import read_fault
 from simulator.files.locate import RECORDING_ENDINGS, find_recording, recording_names
 from simulator.files.reader import load
+
 suspects = lambda r: []
 
 

@@ -44,11 +44,11 @@ def show_command(recording: str, flows: tuple[str, ...], as_json: bool) -> None:
 
 def timeline(entries: list[Entry]) -> Table:
     """A two-sided table: when, which flow, what the client sent, what the server sent."""
-    table = Table(box=None, pad_edge=False)
-    table.add_column("time", justify="right", no_wrap=True, style="dim")
-    table.add_column("flow", justify="right", no_wrap=True, style="dim")
+    table = Table(box=None, pad_edge=False, expand=True)
+    table.add_column("time", justify="right", no_wrap=True, min_width=9, style="dim")
+    table.add_column("flow", justify="right", no_wrap=True, min_width=4, style="dim")
     table.add_column("client", ratio=1, no_wrap=True, overflow="ellipsis")
-    table.add_column("", no_wrap=True)
+    table.add_column("", no_wrap=True, min_width=1)
     table.add_column("server", ratio=1, no_wrap=True, overflow="ellipsis")
     for entry in entries:
         time, flow = seconds(entry.at), entry.flow

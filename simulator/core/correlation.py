@@ -120,7 +120,7 @@ def _kind(sighting: _Sighting) -> str | None:
 def _travels(value: Json, source: Slot, back: list[Slot]) -> bool:
     if isinstance(value, str):
         if is_word(value):  # 'active' twice is chance; a plain word is an id only where both names say so
-            return _names_id(source) and any(_names_id(slot) for slot in back)
+            return all(_names_id(slot) and slot.part != "path" for slot in (source, back[0]))
         return len(value) >= _SHORTEST_ECHO
     return isinstance(value, int | float) and len(str(value)) >= _SHORTEST_NUMBER
 

@@ -146,7 +146,7 @@ class Stage:
         if fired and not mine.engaged <= now < mine.until:
             mine.engaged = now + when.after
             mine.until = NEVER if when.lasts is None else mine.engaged + when.lasts
-            self._note("fired", now, flow, event, [event])
+            self._note("fired", now, flow, event, [])
         if not mine.engaged <= now < mine.until or not self.rule.fault.affects(event):
             return [event]
         self.affected += 1
@@ -197,6 +197,7 @@ class Stage:
             "rule": self.rule.name,
             "fault": self.rule.fault.name,
             "on": summary(event),
+            "to": label(flow.request) if flow.request else "",
             "instead": [summary(other) for other in out],
         }
         self._observe(now, flow.id, what, detail)

@@ -10,10 +10,13 @@ from simulator.core.jsontext import Json
 from simulator.core.session import Session
 from simulator.core.units import Time
 
+SHOWN = 4
+"""How many kinds of event are named that went out instead."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleProof:
-    """One rule's part in a run. `on` is the event that it last fired on, `instead` what went out, `at` when."""
+    """One rule's part in a run. `on` is the event that it first fired on, `at` when, `instead` what went out."""
 
     rule: str
     fault: str
@@ -42,21 +45,22 @@ def _proof(rule: str, fault: str, matched: int, fired: int, notes: Iterable[Note
     mine = [note for note in notes if note.what in ("fired", "affected") and note.detail.get("rule") == rule]
     if not mine:
         return RuleProof(rule=rule, fault=fault, matched=matched, fired=fired)
-    last = mine[-1]
+    first = next((note for note in mine if note.what == "fired"), mine[0])
+    sent = dict.fromkeys(_label(item) for note in mine for item in _listed(note.detail["instead"]))
+    shown = [*sent][:SHOWN] + (["…"] if len(sent) > SHOWN else [])
     return RuleProof(
         rule=rule,
         fault=fault,
         matched=matched,
         fired=fired,
-        on=_label(last.detail["on"]),
-        instead=_instead(last.detail["instead"]),
-        at=last.at,
+        on=f"{_label(first.detail['on'])} of {first.detail['to']}",
+        instead=", ".join(shown) or "nothing",
+        at=first.at,
     )
 
 
-def _instead(summaries: Json) -> str:
-    labels = [_label(item) for item in summaries] if isinstance(summaries, list) else []
-    return ", ".join(labels) or "nothing"
+def _listed(value: Json) -> list[Json]:
+    return value if isinstance(value, list) else []
 
 
 def _label(summary: Json) -> str:

@@ -1,17 +1,18 @@
 """The script: a recording cut into what one side waits for, and what the other side does then.
 
 Every event of the playing side gets a cause on the other side: the event that the recording names, else the
-latest one before it on its own flow. Heartbeats are answered but are never anybody's cause.
+latest one before it on its own flow. Heartbeats are answered but are never anybody's cause. A greeting that the
+client did not wait for still belongs to the opening of its flow, see `greetings`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from simulator.core import correlation
 from simulator.core.errors import RecordingError
-from simulator.core.events import Direction, Event, Ping, Pong, Request, is_upgrade
+from simulator.core.events import Direction, Event, Message, Ping, Pong, Request, is_upgrade
 from simulator.core.matching import is_heartbeat
 from simulator.core.places import route
 from simulator.core.recording import Recording
@@ -73,14 +74,15 @@ class Script:
 
 def compile_script(recording: Recording) -> Script:
     """Cut a recording for the server's side. Raises RecordingError for causes that cannot be."""
-    causes = find_causes(recording, Direction.DOWNSTREAM)
+    plan = correlation.plan(recording)
+    causes = find_causes(recording, Direction.DOWNSTREAM, greetings(recording, plan))
     reactions: dict[int, list[Reaction]] = {}
     for index, cause in causes.items():
         event = recording.events[index]
         delay = event.at - recording.events[cause].at
         reactions.setdefault(cause, []).append(Reaction(index=index, delay=delay, event=event))
     flows = [_flow(recording, flow, events, reactions) for flow, events in _indexed(recording).items()]
-    return Script(recording=recording, flows=tuple(flows), plan=correlation.plan(recording))
+    return Script(recording=recording, flows=tuple(flows), plan=plan)
 
 
 def _indexed(recording: Recording) -> dict[str, list[int]]:
@@ -119,10 +121,37 @@ def _flow(
     )
 
 
-def find_causes(recording: Recording, side: Direction) -> dict[int, int]:
+def greetings(recording: Recording, plan: correlation.Plan) -> frozenset[int]:
+    """Server messages that answer the opening of their WebSocket although the client had spoken already.
+
+    Many clients send at once and are greeted after that. If the server later shows that it heard (it sends back a
+    value that came in one of the flow's messages), then what it said before that was no answer.
+    """
+    found: set[int] = set()
+    for indices in _indexed(recording).values():
+        messages = [index for index in indices if isinstance(recording.events[index], Message)]
+        first = next((index for index in messages if not is_heartbeat(recording.events[index])), None)
+        if first is None or recording.events[first].direction is not Direction.UPSTREAM:
+            continue
+        said = [index for index in messages if recording.events[index].direction is Direction.DOWNSTREAM]
+        heard = next((index for index in said if _echoes(index, set(messages), plan)), None)
+        if heard is not None:
+            found |= {index for index in said if index < heard}
+    return frozenset(found)
+
+
+def _echoes(index: int, messages: set[int], plan: correlation.Plan) -> bool:
+    """Whether an event sends back what came in one of these messages."""
+    return any(
+        variable.kind == correlation.ECHOED and variable.source in messages for _, variable in plan.at(index)
+    )
+
+
+def find_causes(recording: Recording, side: Direction, greeting: frozenset[int] = frozenset()) -> dict[int, int]:
     """For every event that `side` sends, by index: the index of the other side's event that it answers.
 
-    Events with nothing before them have none: the client's first request. Raises RecordingError.
+    Those in `greeting` answer the opening of their flow. Events with nothing before them have no cause: the
+    client's first request. Raises RecordingError.
     """
     names = {event.id: index for index, event in enumerate(recording.events) if event.id is not None}
     tracks: dict[str, _Track] = {}
@@ -135,7 +164,7 @@ def find_causes(recording: Recording, side: Direction) -> dict[int, int]:
         if event.cause is not None:
             causes[index] = _named(recording, index, event, names)
             continue
-        cause = track.cause_of(event)
+        cause = track.opening if index in greeting else track.cause_of(event)
         if cause is not None:
             causes[index] = cause
     return causes
@@ -180,8 +209,3 @@ class _Track:
             answered, self.heartbeat = self.heartbeat, None
             return self.opening if answered is None or isinstance(event, Ping) else answered
         return self.latest
-
-
-def without_causes(recording: Recording) -> Recording:
-    """The recording with no named ids and causes: what a run of it looks like."""
-    return replace(recording, events=tuple(replace(event, id=None, cause=None) for event in recording.events))

@@ -58,11 +58,11 @@ class _Socket:
     def __init__(self, client: _Client, flow: http.HTTPFlow, tape: WebSocketConnection) -> None:
         self.client, self.connection = client, tape
         self._peers = {Direction.UPSTREAM: flow.client_conn, Direction.DOWNSTREAM: flow.server_conn}
-        self._gone: dict[Direction, bool] | None = None
+        self._gone: dict[Direction, bool] = {}
 
     def look(self) -> dict[Direction, bool]:
-        """The peers that are gone, by RST (True) or FIN, when this was called first: later, both are."""
-        if self._gone is None:
+        """The peers that are gone, by RST (True) or FIN; once it is one, it stays that one: later, both are."""
+        if not self._gone:
             self._gone = {
                 direction: self.client.was_reset(peer)
                 for direction, peer in self._peers.items()
@@ -70,8 +70,10 @@ class _Socket:
             }
         return self._gone
 
-    def end(self) -> None:
-        self.connection.vanished(self.look())
+    def check(self) -> None:
+        """Record that a peer is gone, if one is."""
+        if gone := self.look():
+            self.connection.vanished(gone)
 
 
 class RecordingAddon:
@@ -188,7 +190,7 @@ class RecordingAddon:
         close = handler.close_connection
 
         def close_connection(peer: connection.Connection, half_close: bool = False) -> None:
-            socket.end()
+            socket.check()
             close(peer, half_close)
 
         # No hook tells when a peer goes away: at `tcp_end`, mitmproxy has closed both connections.
@@ -203,7 +205,8 @@ class RecordingAddon:
 
     def tcp_end(self, flow: tcp.TCPFlow) -> None:
         if socket := self._sockets.pop(flow.client_conn.id, None):
-            socket.end()
+            socket.check()
+            socket.connection.abandon()
 
 
 def _origin(flow: http.HTTPFlow) -> str:

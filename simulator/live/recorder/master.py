@@ -61,7 +61,9 @@ class ProxyThread:
     ) -> None:
         self._modes, self._options = modes, {**_OPTIONS, **options}
         self._make_addon, self._before_stop = make_addon, before_stop
-        self._log = _ErrorLog(lambda line: on_error(line) if self._listening.done() else None)
+        self._on_error = on_error
+        self._startup_errors: list[str] = []
+        self._log = _ErrorLog(self._report)
         self._thread = threading.Thread(target=self._run, name="stagesim-recorder", daemon=True)
         self._listening: Future[list[int]] = Future()
         self._stop: Callable[[], object] = lambda: None
@@ -92,7 +94,7 @@ class ProxyThread:
             if self._listening.done():
                 self._log.report(f"the recorder has crashed: {type(error).__name__}: {error}")
             else:
-                self._listening.set_exception(error)
+                self._listening.set_exception(_does_not_start(error))
         finally:
             _only_one.release()
 
@@ -112,6 +114,12 @@ class ProxyThread:
         finally:
             await master.done()
 
+    def _report(self, line: str) -> None:
+        if self._listening.done():
+            self._on_error(line)
+        else:
+            self._startup_errors.append(line)
+
     async def _open(self, master: Master) -> Proxyserver:
         addons: Any = master.addons  # Its methods are not typed.
         addons.add(*default_addons())  # type: ignore[no-untyped-call]
@@ -125,7 +133,19 @@ class ProxyThread:
                 await proxy.servers.update([])
                 raise _cannot_listen(server.mode, failed)
         await master.running()
+        if self._startup_errors:  # A mistake in an option, for example, is only logged.
+            await proxy.servers.update([])
+            raise StagesimError(f"the recorder does not start: {self._startup_errors[0]}")
         return proxy
+
+
+def _does_not_start(error: BaseException) -> BaseException:
+    """The error as one for people, unless it is one already or none at all."""
+    if isinstance(error, StagesimError) or not isinstance(error, Exception):
+        return error
+    problem = StagesimError(f"the recorder does not start: {type(error).__name__}: {error}")
+    problem.__cause__ = error
+    return problem
 
 
 def _mode(spec: str) -> ProxyMode:
@@ -187,5 +207,9 @@ class _ErrorLog(logging.Handler):
 
 
 def _line(message: str, cause: BaseException | None) -> str:
+    """One line for a log record; mitmproxy's own text often has that of the exception already."""
     first = message.strip().partition("\n")[0]
-    return f"mitmproxy: {first} ({type(cause).__name__}: {cause})" if cause else f"mitmproxy: {first}"
+    if cause is None:
+        return f"mitmproxy: {first}"
+    kind = type(cause).__name__
+    return f"mitmproxy: {first} ({kind})" if str(cause) in first else f"mitmproxy: {first} ({kind}: {cause})"

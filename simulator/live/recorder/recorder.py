@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from simulator.live.recorder.addon import RecordingAddon
     from simulator.live.recorder.master import ProxyThread
 
+_INSTALL: Final = "pip install 'stagesim[record]'"
 _REACHABLE: Final = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}  # noqa: S104, nothing is bound here
 """Where clients reach what listens everywhere."""
 
@@ -43,8 +44,9 @@ class Recorder:
     that lasts as long as the recorder. `clock` counts µs and never goes back.
 
     Not recorded, because mitmproxy does not pass it on: HTTP/2 and HTTP/3 (all agree on HTTP/1.1), trailers, 1xx
-    responses, how the body of a request was cut. An RST reaches the other side as a FIN, but is recorded as RST. A
-    client whose server cannot be reached gets a 502 that is not recorded; its request is.
+    responses, how the body of a request was cut, and half-closed connections: a FIN is taken for the end. An RST
+    reaches the other side as a FIN, but is recorded as RST. A client whose server cannot be reached gets a 502
+    that is not recorded; its request is. A server's absolute URLs lead clients past a reverse proxy.
     """
 
     def __init__(
@@ -64,10 +66,11 @@ class Recorder:
         if not upstreams and not forward:
             raise StagesimError("there is nothing to record", hint="name an upstream, or be a forward proxy")
         if find_spec("mitmproxy") is None:
-            raise StagesimError("recording needs mitmproxy", hint="pip install 'stagesim[record]'")
+            raise StagesimError("recording needs mitmproxy", hint=_INSTALL)
         self._sink, self._on_problem, self._clock = sink, on_problem, clock
         self._upstreams, self._listen, self._forward = tuple(upstreams), listen, forward
         self._trust, self._insecure, self._confdir = trust, insecure, confdir
+        self._has_own_ca = confdir is None
         self._names = ServiceNames(self._upstreams)
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
         self._thread: ProxyThread | None = None
@@ -78,16 +81,15 @@ class Recorder:
         """The wall time of time 0, in µs since the Unix epoch; known before the sink gets its first event."""
 
     def start(self) -> None:
-        """Begin to record; returns when the recorder listens. Raises StagesimError."""
-        with warnings.catch_warnings():
-            # What mitmproxy imports uses deprecated names; that is no reason to warn, or to fail, here.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            from simulator.live.recorder.master import ProxyThread
-
+        """Begin to record, once; returns when the recorder listens. Raises StagesimError."""
+        if self._thread is not None:
+            raise StagesimError("a recorder records once", hint="make another one")
+        make_thread = _import_mitmproxy()
         self._scratch = tempfile.TemporaryDirectory(prefix="stagesim-recorder-")
-        self._confdir = self._confdir or Path(self._scratch.name)
+        if self._has_own_ca:
+            self._confdir = Path(self._scratch.name)
         try:
-            self._thread = ProxyThread(
+            self._thread = make_thread(
                 self._modes(),
                 self._options(Path(self._scratch.name)),
                 make_addon=self._make_addon,
@@ -181,6 +183,18 @@ class Recorder:
     def _problem(self, line: str) -> None:
         if self._tape is not None:
             self._tape.problem(line)
+
+
+def _import_mitmproxy() -> type[ProxyThread]:
+    """Import everything that imports mitmproxy. Raises StagesimError if its installation is broken."""
+    with warnings.catch_warnings():
+        # What mitmproxy imports uses deprecated names; that is no reason to warn, or to fail, here.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        try:
+            from simulator.live.recorder.master import ProxyThread
+        except ImportError as error:
+            raise StagesimError(f"mitmproxy cannot be imported: {error}", hint=_INSTALL) from error
+    return ProxyThread
 
 
 def _with_usual_cas(trust: Path, scratch: Path) -> Path:

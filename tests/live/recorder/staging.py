@@ -66,6 +66,7 @@ class Staging:
         self.loop = asyncio.new_event_loop()
         self.handler: Handler | None = None
         self.head = ""
+        self._open = 0
         self.errors: list[BaseException] = []
         self._servers: list[Any] = []
         self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
@@ -93,6 +94,7 @@ class Staging:
         return int(next(iter(server.sockets)).getsockname()[1])
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._open += 1
         try:
             head = await reader.readuntil(b"\r\n\r\n")
             assert self.handler is not None
@@ -105,6 +107,12 @@ class Staging:
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
+            self._open -= 1
+
+    async def quiet(self, connections: int) -> None:
+        """Wait until no more than this many connections of raw servers are open."""
+        while self._open > connections:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
 
     def close(self) -> None:
         async def cancel() -> None:
@@ -152,9 +160,11 @@ def frame(opcode: int, payload: bytes = b"", *, fin: bool = True) -> bytes:
 class RawClient:
     """A WebSocket client that does what it is told, and nothing by itself."""
 
-    def __init__(self, address: str, target: str = "/ws", *fields: str) -> None:
+    def __init__(
+        self, address: str, target: str = "/ws", *fields: str, connected: socket.socket | None = None
+    ) -> None:
         host, port = urlsplit(address).netloc.split(":")
-        self.socket = socket.create_connection((host, int(port)), timeout=PATIENCE)
+        self.socket = connected or socket.create_connection((host, int(port)), timeout=PATIENCE)
         lines = [f"GET {target} HTTP/1.1", f"Host: {host}:{port}", "Connection: Upgrade", "Upgrade: websocket"]
         lines += ["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13", *fields]
         self.socket.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())

@@ -148,6 +148,18 @@ def test_a_response_that_is_open_at_the_end(staging: Staging, raw_port: int, not
     assert [event.kind for event in notes.events] == ["request", "response", "chunk"]
 
 
+def test_how_long_a_socket_may_be_idle_is_for_the_recorder_to_say(
+    staging: Staging, raw_port: int, notes: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upgrade(staging)
+    monkeypatch.setattr("simulator.live.recorder.addon._A_YEAR", 0.1)
+    recorder = Recorder(notes.sink, upstreams=[Upstream("raw", f"http://127.0.0.1:{raw_port}")])
+    with recorder, RawClient(recorder.addresses["raw"]) as client:
+        client.read()
+        with pytest.raises(EOFError):
+            client.read()
+
+
 def test_times_begin_when_the_recorder_listens(staging: Staging, raw_port: int, notes: Recorded) -> None:
     now = [5_000_000]
     upgrade(staging)
@@ -194,7 +206,7 @@ def test_a_mistake_of_the_recorder_is_not_swallowed(
     with recorder, RawClient(recorder.addresses["raw"]):
         notes.until(lambda: notes.problems)
     assert notes.problems[0].startswith("mitmproxy: Addon error")
-    assert "RuntimeError: a bug" in notes.problems[0]
+    assert "a bug (RuntimeError)" in notes.problems[0]
 
 
 def test_nothing_is_left_behind(notes: Recorded) -> None:
@@ -221,6 +233,30 @@ def test_a_confdir_stays(notes: Recorded, tmp_path: Path) -> None:
         with Recorder(notes.sink, upstreams=SOMEWHERE, confdir=tmp_path) as recorder:
             contents.append(recorder.ca_file.read_bytes())
     assert contents[0] == contents[1] == (tmp_path / "mitmproxy-ca-cert.pem").read_bytes()
+
+
+def test_a_confdir_that_is_none(notes: Recorded, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    recorder = Recorder(notes.sink, upstreams=SOMEWHERE, confdir=tmp_path / "file")
+    for _ in range(2):
+        with pytest.raises(StagesimError, match=r"the recorder does not start: mitmproxy: .* File exists: "):
+            recorder.start()
+
+
+def test_a_recorder_records_once(notes: Recorded) -> None:
+    with Recorder(notes.sink, upstreams=SOMEWHERE) as recorder:
+        pass
+    with pytest.raises(StagesimError, match="a recorder records once"):
+        recorder.start()
+
+
+def test_a_start_that_failed_may_be_tried_again(notes: Recorded) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        recorder = Recorder(notes.sink, upstreams=SOMEWHERE, listen=taken.getsockname())
+        with pytest.raises(StagesimError, match="is in use"):
+            recorder.start()
+    with recorder:
+        assert recorder.ca_file.exists()
 
 
 def test_a_certificate_before_there_is_one(notes: Recorded) -> None:

@@ -14,11 +14,11 @@ import httpx
 import pytest
 import trustme
 import websockets.sync.client
-from staging import RawClient, Recorded, Staging, frame, reset, switching
+from staging import RawClient, Recorded, Staging, frame, heard, reset, switching
 from websockets.asyncio.server import ServerConnection, serve
 
 from simulator.core.errors import StagesimError
-from simulator.core.events import Direction, header
+from simulator.core.events import Direction, Message, Ping, header
 from simulator.core.recording import Service
 from simulator.live.recorder import Recorder, Upstream
 
@@ -219,6 +219,34 @@ def test_a_websocket_through_a_forward_proxy(
     assert request.target == "/chat"
     assert request.service == ("known" if scheme == "wss" else f"127-0-0-1-{port}")
     assert (gone.direction, gone.rst) == (Direction.DOWNSTREAM, True)
+
+
+def test_another_connection_of_the_same_client_ends(
+    staging: Staging, forward: Recorder, recorded: Recorded, raw_port: int
+) -> None:
+    other, over = staging.listen(), staging.event()
+
+    async def serve(head: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if "upgrade" in head.lower():
+            writer.write(switching(head))
+            writer.write(frame(1, (await reader.readexactly(7))[6:]))
+            await reader.read()
+        else:
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            await heard(over)
+
+    staging.handler = serve
+    parts = urlsplit(forward.proxy_address or "")
+    with socket.create_connection((parts.hostname, parts.port), timeout=10) as connected:
+        connected.sendall(f"GET http://127.0.0.1:{other}/ HTTP/1.1\r\nHost: 127.0.0.1:{other}\r\n\r\n".encode())
+        assert connected.recv(1000).startswith(b"HTTP/1.1 200")
+        address = f"http://127.0.0.1:{raw_port}"
+        with RawClient(address, f"{address}/ws", connected=connected) as client:
+            over.set()
+            staging.run(lambda: staging.quiet(1))
+            client.send(Ping(flow="", at=0, direction=Direction.UPSTREAM, data=b"?"))
+            assert isinstance(client.read(), Message)
+            recorded.flow("request response ping message")
 
 
 def test_what_is_not_http_is_a_problem(forward: Recorder, recorded: Recorded, staging: Staging) -> None:
