@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from simulator.core.correlation import propose
+from simulator.core.correlation import plan, propose, uncorrelated
 from simulator.core.errors import FaultError, StagesimError
 from simulator.core.recording import Recording
 from simulator.core.script import compile_script
@@ -18,8 +16,7 @@ from simulator.files.components import FILE_NAME, check_components
 from simulator.files.faultfiles import read_fault
 from simulator.files.locate import RECORDING_ENDINGS, find_recording, recording_names
 from simulator.files.reader import load
-
-suspects = lambda r: []
+from simulator.files.suspects import suspects
 
 
 @click.command("check")
@@ -74,16 +71,24 @@ def _recording(name: str, console: Console, *, quiet: bool) -> int:
         flows = len(script.flows)
         line = f"{name}: {flows} flows, {len(recording.events)} events, {recording.length / 1e6:.1f} s"
         console.print(line, markup=False, highlight=False)
-        console.print(_correlations(recording))
+        for text in (*_correlations(recording), *_uncorrelated(recording)):
+            console.print(text, markup=False, highlight=False, soft_wrap=True)
     return len(found)
 
 
-def _correlations(recording: Recording) -> Table:
+def _correlations(recording: Recording) -> Iterator[str]:
     given = recording.header.correlate
-    title = "correlated, found now" if given is None else "correlated, as the header says"
-    table = Table("value", "made by", "first at", "comes back at", title=title, title_justify="left")
-    for item in propose(recording) if given is None else given:
-        maker = "client" if item.kind == "echoed" else f"server ({item.kind})"
-        back = "\n".join(item.targets) or "nowhere: fresh for each client"
-        table.add_row(escape(item.name), maker, escape(item.source), escape(back))
-    return table
+    found = propose(recording) if given is None else given
+    if found:
+        yield f"correlated, {'found now' if given is None else 'as the header says'}:"
+    for item in found:
+        maker = "client" if item.kind == "echoed" else "server"
+        back = ", ".join(item.targets) or "fresh for each client"
+        yield f"  {item.name} (made by the {maker})  {item.source}  →  {back}"
+
+
+def _uncorrelated(recording: Recording) -> Iterator[str]:
+    found = uncorrelated(recording, plan(recording))
+    if found:
+        yield "look like ids and are not correlated:"
+    yield from (f"  {place}" for place in found)

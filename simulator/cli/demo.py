@@ -12,8 +12,8 @@ from pathlib import Path
 import click
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
+from simulator.cli.tables import table
 from simulator.core.errors import StagesimError
 from simulator.core.proof import RuleProof
 
@@ -43,14 +43,13 @@ async def _story(path: Path) -> int:
     for fault in (None, *SEED_FAULTS):
         say(f"replaying {path.name} " + (f"with {fault}" if fault else "without a fault"))
         acts.append(await replay(path, fault))
-    table = Table(title=f"what the client saw, seed {SEED}", title_justify="left")
-    for column in ("against", "verdict", "frames", "last at", "the fault fired on", "and sent instead"):
-        table.add_column(column)
+    columns = ("against", "verdict", "frames", "last at", "the fault fired on", "and sent instead")
+    shown = table(f"what the client saw, seed {SEED}", *columns)
     for act in acts:
-        shown = _shown(act.proofs)
         frames = ", ".join(act.outcome.types) or "none"
-        table.add_row(act.name, act.outcome.verdict, frames, f"{act.seconds:.1f} s", *map(escape, shown))
-    Console().print(table)
+        proof = map(escape, _fired(act.proofs))
+        shown.add_row(act.name, act.outcome.verdict, frames, f"{act.seconds:.1f} s", *proof)
+    Console().print(shown)
     clean, broken = acts[:2], acts[2:]
     good = all(act.outcome.ok for act in clean)
     good &= all(not act.outcome.ok and any(proof.exercised for proof in act.proofs) for act in broken)
@@ -58,7 +57,7 @@ async def _story(path: Path) -> int:
     return 0 if good else 1
 
 
-def _shown(found: tuple[RuleProof, ...]) -> tuple[str, str]:
+def _fired(found: tuple[RuleProof, ...]) -> tuple[str, str]:
     fired = [proof for proof in found if proof.exercised]
     if not fired:
         return ("", "") if not found else ("never", "")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
+from simulator.cli.tables import table
 from simulator.faults.registry import all_faults, description
 from simulator.files.faultfiles import load_fault
 from simulator.files.locate import fault_names, find_fault
@@ -24,10 +24,10 @@ def faults_command(name: str | None) -> None:
         click.echo(find_fault(name).read_text(), nl=False)
         return
     console = Console()
-    files = Table("fault file", "what it does", title="--fault NAME", title_justify="left")
+    files = table("--fault NAME", "fault file", "what it does")
     for known in fault_names():
         files.add_row(known, escape(load_fault(known).file.title))
-    kinds = Table("fault", "what happens", title="fault: KIND, in your own files", title_justify="left")
+    kinds = table("fault: KIND, in your own files", "fault", "what happens")
     for kind, fault in all_faults().items():
         kinds.add_row(kind, escape(description(fault)))
     console.print(files, kinds)

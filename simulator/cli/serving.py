@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from simulator.cli.tables import table
 from simulator.core.proof import proofs
 from simulator.core.recording import Header
 from simulator.core.rule import Rule
@@ -77,15 +78,13 @@ def say_seed(settings: Settings) -> None:
 
 def proof_table(session: Session) -> Table:
     """What every rule did: the proof that a fault was really injected."""
-    table = Table(title="faults", title_justify="left")
-    for column in ("rule", "fault", "matched", "fired", "at", "on", "went out instead"):
-        table.add_column(column)
+    shown = table("faults", "rule", "fault", "matched", "fired", "at", "on", "went out instead")
     for proof in proofs(session):
         fired = str(proof.fired) if proof.exercised else "[bold red]never[/]"
         at = "" if proof.at is None else seconds(proof.at)
         row = (proof.rule, proof.fault, str(proof.matched))
-        table.add_row(*map(escape, row), fired, at, escape(proof.on), escape(proof.instead))
-    return table
+        shown.add_row(*map(escape, row), fired, at, escape(proof.on), escape(proof.instead))
+    return shown
 
 
 def show_end(session: Session) -> None:

@@ -44,21 +44,21 @@ def show_command(recording: str, flows: tuple[str, ...], as_json: bool) -> None:
 
 def timeline(entries: list[Entry]) -> Table:
     """A two-sided table: when, which flow, what the client sent, what the server sent."""
-    table = Table(box=None, pad_edge=False, expand=True)
-    table.add_column("time", justify="right", no_wrap=True, min_width=9, style="dim")
-    table.add_column("flow", justify="right", no_wrap=True, min_width=4, style="dim")
-    table.add_column("client", ratio=1, no_wrap=True, overflow="ellipsis")
-    table.add_column("", no_wrap=True, min_width=1)
-    table.add_column("server", ratio=1, no_wrap=True, overflow="ellipsis")
+    shown = Table(box=None, pad_edge=False, expand=True)
+    shown.add_column("time", justify="right", no_wrap=True, min_width=9, style="dim")
+    shown.add_column("flow", justify="right", no_wrap=True, min_width=4, style="dim")
+    shown.add_column("client", ratio=1, no_wrap=True, overflow="ellipsis")
+    shown.add_column("", no_wrap=True, min_width=1)
+    shown.add_column("server", ratio=1, no_wrap=True, overflow="ellipsis")
     for entry in entries:
         time, flow = seconds(entry.at), entry.flow
         if isinstance(entry, Note):
-            table.add_row(time, flow, "", "·", Text(_note(entry), style="magenta"))
+            shown.add_row(time, flow, "", "·", Text(_note(entry), style="magenta"))
         elif entry.direction is Direction.UPSTREAM:
-            table.add_row(time, flow, _said(entry), "→", "")
+            shown.add_row(time, flow, _said(entry), "→", "")
         else:
-            table.add_row(time, flow, "", "←", _said(entry))
-    return table
+            shown.add_row(time, flow, "", "←", _said(entry))
+    return shown
 
 
 def _said(event: Event) -> Text:

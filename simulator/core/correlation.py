@@ -171,6 +171,16 @@ def plan(recording: Recording) -> Plan:
     )
 
 
+def uncorrelated(recording: Recording, planned: Plan) -> list[str]:
+    """Places of values that look like ids and belong to no variable: sent once by the client, or ruled out."""
+    found: dict[str, None] = {}
+    for index, _, slot, value, where in _walk(recording):
+        random = looks_like_id(value) or (_names_id(slot) and slot.part != "path" and has_random_part(value))
+        if random and not any(slot == used for used, _ in planned.at(index)):
+            found[where] = None
+    return list(found)
+
+
 def _belongs(correlation: Correlation | None, where: str) -> bool:
     """Whether a place holds this variable; a timestamp's holds it everywhere."""
     return correlation is None or where == correlation.source or where in correlation.targets

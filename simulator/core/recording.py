@@ -38,6 +38,7 @@ class Header:
     """What a recording says of itself. `created` is the wall time of its start, in µs since the Unix epoch.
 
     `correlate` is None as long as nobody has looked; `ignore` lists places that look correlated and are not.
+    `redacted` counts the secrets that were replaced, by kind; `standins` are digests of what replaced them.
     """
 
     version: int = FORMAT_VERSION
@@ -47,6 +48,7 @@ class Header:
     correlate: tuple[Correlation, ...] | None = None
     ignore: tuple[str, ...] = ()
     redacted: Mapping[str, int] = field(default_factory=dict)
+    standins: tuple[str, ...] = ()
     seed: int | None = None
 
 

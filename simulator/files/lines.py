@@ -53,6 +53,8 @@ def header_line(header: Header) -> dict[str, object]:
         line["ignore"] = list(header.ignore)
     if header.redacted:
         line["redacted"] = dict(header.redacted)
+    if header.standins:
+        line["standins"] = list(header.standins)
     if header.seed is not None:
         line["seed"] = header.seed
     return line
@@ -74,6 +76,7 @@ def header_of(line: models.HeaderLine) -> Header:
         ),
         ignore=tuple(line.ignore),
         redacted=line.redacted,
+        standins=tuple(line.standins),
         seed=line.seed,
     )
 

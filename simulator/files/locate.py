@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from difflib import get_close_matches
 from pathlib import Path
 
 import simulator
@@ -37,10 +38,13 @@ def _find(name: str, folder: str, endings: tuple[str, ...], failure: StagesimErr
         for path in (root / folder / f"{name}{ending}" for ending in ("", *endings)):
             if path.is_file():
                 return path
-    known = ", ".join(sorted(dict.fromkeys(names(folder, endings)))) or "none yet"
-    raise type(failure)(
-        f"no such file, and nothing in {folder}/ has this name", place=name, hint=f"there are {known}"
-    )
+    known = sorted(dict.fromkeys(names(folder, endings)))
+    nested = [other for other in known if other.endswith(f"/{name}")]
+    if len(nested) == 1:
+        return _find(nested[0], folder, endings, failure)
+    near = get_close_matches(name, known, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known) or 'none yet'}"
+    raise type(failure)(f"no such file, and nothing in {folder}/ has this name", place=name, hint=hint)
 
 
 def names(folder: str, endings: tuple[str, ...]) -> Iterator[str]:

@@ -168,5 +168,6 @@ class HeaderLine(Strict):
     services: dict[str, list[str]] = {}
     correlate: list[CorrelationItem] | None = None
     ignore: list[str] = []
-    redacted: dict[str, int] = {}
+    redacted: Annotated[dict[str, int], Field(description="how many secrets were replaced, by kind")] = {}
+    standins: Annotated[list[str], Field(description="digests of what replaced the secrets")] = []
     seed: int | None = None

@@ -207,8 +207,8 @@ class FrameParser:
         return None
 
     def _next_frame(self) -> Generator[None, None, Frame]:
-        # A limit of 0 would mean "no limit" to the inflater.
-        room = max(1, self._max - (self._partial.size if self._partial else 0))
+        # There is always room for a control frame; and a limit of 0 would mean "no limit" to the inflater.
+        room = max(125, self._max - (self._partial.size if self._partial else 0))
         return Frame.parse(self._exactly, mask=self._masked, max_size=room, extensions=self._extensions)
 
     def _exactly(self, size: int) -> Generator[None, None, bytes]:
@@ -317,7 +317,7 @@ def _frames(event: Event) -> list[Frame]:
             return [Frame(Opcode.PONG, event.data)]
         case Close():
             head = b"" if event.code is None else struct.pack("!H", event.code)
-            return [Frame(Opcode.CLOSE, head + event.reason.encode() if head else b"")]
+            return [Frame(Opcode.CLOSE, head + event.reason.encode("utf-8", "surrogatepass") if head else b"")]
     raise StagesimError(f"a {event.kind} is not a WebSocket frame", place=f"flow {event.flow}")
 
 

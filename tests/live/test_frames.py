@@ -330,6 +330,14 @@ def test_a_message_as_large_as_allowed_is_read_and_a_larger_one_is_bytes() -> No
         assert isinstance(event, kind)
 
 
+def test_a_ping_always_has_room() -> None:
+    reader = parser(max_message=1000)
+    reader.feed(encode(text("x" * 1000, fragments=(Fragment(size=1000), Fragment(size=0))))[:-2], 0)
+    asked = Ping(flow="1", at=0, direction=DOWN, data=b"?" * 125)
+    assert reader.feed(encode(asked), 0) == [asked]
+    assert isinstance(reader.feed(frame(0), 0)[0], Message)
+
+
 @pytest.mark.parametrize("pieces", [1, 2, 50])
 def test_a_deflate_bomb_stays_small(pieces: int) -> None:
     squeeze = zlib.compressobj(9, zlib.DEFLATED, -15)

@@ -64,7 +64,7 @@ class Recorder:
     ) -> None:
         check_upstreams(upstreams)
         if not upstreams and not forward:
-            raise StagesimError("there is nothing to record", hint="name an upstream, or be a forward proxy")
+            raise StagesimError("there is nothing to record", hint="give --upstream NAME=URL, or --forward")
         if find_spec("mitmproxy") is None:
             raise StagesimError("recording needs mitmproxy", hint=_INSTALL)
         self._sink, self._on_problem, self._clock = sink, on_problem, clock

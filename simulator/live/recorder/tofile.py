@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -26,11 +27,13 @@ class RecordingFile:
         self.path, self._title, self._upstreams = path, title, upstreams
         self._redactor = Redactor()
         self._writer = RecordingWriter(path, redact=self._redactor.event, overwrite=overwrite)
-        self._begun = False
+        self._begun, self._beginning = False, threading.Lock()
 
     def begin(self, created: Time) -> None:
-        """Write the header, the first time."""
-        if not self._begun:
+        """Write the header, the first time; the recorder's thread and ours may both come first."""
+        with self._beginning:
+            if self._begun:
+                return
             self._begun = True
             services = tuple(
                 Service(name=upstream.name, origins=(upstream.origin,)) for upstream in self._upstreams
@@ -44,7 +47,8 @@ class RecordingFile:
         """Close the file, and write into its header what is known only now."""
         self._writer.close()
         recording = load(self.path).recording
-        header = replace(recording.header, services=services, redacted=dict(self._redactor.counts))
+        counts, digests = dict(self._redactor.counts), self._redactor.digests
+        header = replace(recording.header, services=services, redacted=counts, standins=digests)
         header = replace(header, correlate=propose(replace(recording, header=header)))
         save(replace(recording, header=header), self.path)
 

@@ -102,6 +102,14 @@ def test_without_mitmproxy(notes: Recorded, monkeypatch: pytest.MonkeyPatch) -> 
     assert raised.value.hint == "pip install 'stagesim[record]'"
 
 
+def test_with_a_broken_mitmproxy(notes: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "simulator.live.recorder.master", None)
+    recorder = Recorder(notes.sink, upstreams=SOMEWHERE)
+    with pytest.raises(StagesimError, match="mitmproxy cannot be imported: ") as raised:
+        recorder.start()
+    assert raised.value.hint == "pip install 'stagesim[record]'"
+
+
 def test_what_is_open_at_the_end_is_cut_without_a_word(staging: Staging, raw_port: int, notes: Recorded) -> None:
     upgrade(staging, b"\x81\x05ab")
     upstreams = [Upstream("raw", f"http://127.0.0.1:{raw_port}")]

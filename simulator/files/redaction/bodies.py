@@ -1,0 +1,71 @@
+"""The content codings of HTTP bodies, undone and done again (RFC 9110 §8.4)."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zlib
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+import zstandard
+
+LARGEST: Final = 64 * 1024 * 1024
+"""A body that decodes to more is not looked into."""
+
+
+class Decoded(NamedTuple):
+    """What a body means, and how to encode something else in the same way."""
+
+    data: bytes
+    encode: Callable[[bytes], bytes]
+
+
+def decoded(body: bytes, coding: str) -> Decoded | None:
+    """A body without its content coding; None if that is unknown, broken, cut off or too large."""
+    try:
+        match coding.strip().lower():
+            case "gzip" | "x-gzip":
+                return Decoded(_inflated(body, 16 + zlib.MAX_WBITS), lambda data: gzip.compress(data, mtime=0))
+            case "deflate":
+                return _deflated(body)
+            case "zstd":
+                return Decoded(_unzstd(body), zstandard.ZstdCompressor().compress)
+    except (zlib.error, zstandard.ZstdError, ValueError):
+        pass
+    return None
+
+
+def _deflated(body: bytes) -> Decoded:
+    """`deflate` means zlib; raw deflate is sent under this name as well."""
+    try:
+        return Decoded(_inflated(body, zlib.MAX_WBITS), zlib.compress)
+    except zlib.error:
+        return Decoded(_inflated(body, -zlib.MAX_WBITS), _raw_deflate)
+
+
+def _raw_deflate(data: bytes) -> bytes:
+    compressor = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return compressor.compress(data) + compressor.flush()
+
+
+def _inflated(body: bytes, wbits: int) -> bytes:
+    """All that is compressed, in one stream or, as gzip allows, in several one after the other."""
+    parts: list[bytes] = []
+    room = LARGEST
+    while body:
+        inflater = zlib.decompressobj(wbits)
+        parts.append(inflater.decompress(body, room))
+        room -= len(parts[-1])
+        if not inflater.eof or room <= 0:
+            raise ValueError("cut off, or too large")
+        body = inflater.unused_data if wbits > zlib.MAX_WBITS else b""
+    return b"".join(parts)
+
+
+def _unzstd(body: bytes) -> bytes:
+    with zstandard.ZstdDecompressor().stream_reader(io.BytesIO(body), read_across_frames=True) as reader:
+        data = reader.read(LARGEST + 1)
+    if len(data) > LARGEST:
+        raise ValueError("too large")
+    return data
