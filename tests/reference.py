@@ -79,14 +79,13 @@ def selectors() -> str:
 
 
 def options() -> str:
-    rows = []
+    rows: list[str] = []
     group = Commands(name="stagesim")
     for name in COMMANDS:
         command = group.get_command(click.Context(group), name)
         assert command is not None
-        for option in command.params:
-            if isinstance(option, click.Option):
-                rows.append(f"| `{name}` | `{'`, `'.join(option.opts)}` | {_escaped(option.help or '')} |")
+        given = [option for option in command.params if isinstance(option, click.Option)]
+        rows += [f"| `{name}` | `{'`, `'.join(each.opts)}` | {_escaped(each.help or '')} |" for each in given]
     return _table("command", "option", "", rows=rows)
 
 

@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "demo": {"core", "faults", "files", "live", "harness", "demo"},
     "cli": set(ROOMS),
 }
-IMPURE = {"asyncio", "socket", "threading", "time", "os", "subprocess", "pathlib", "mitmproxy", "aiohttp", "websockets"}
+IMPURE = set("asyncio socket threading time os subprocess pathlib mitmproxy aiohttp websockets".split())
 ONLY_IN = {"mitmproxy": "live/recorder", "aiohttp": "demo", "httpx": "demo", "h11": "live", "click": "cli"}
 
 

@@ -69,7 +69,7 @@ def record_command(
     ) as recorded:
         code = asyncio.run(_wait(recorded.recorder, client))
     _say(recorded, out)
-    sys.exit(code)
+    sys.exit(code or (1 if recorded.summary.problems else 0))
 
 
 def _upstream(text: str) -> Upstream:

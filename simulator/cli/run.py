@@ -56,8 +56,9 @@ def run_command(
 
     async def serve() -> int:
         async with serving(script, rules, settings, where, journal) as server:
+            variables = _variables(server, named)
             say_seed(settings)
-            code = await run_child(command, _variables(server, named))
+            code = await run_child(command, variables)
             show_end(server.session)
             return code
 

@@ -139,7 +139,7 @@ class Redactor:
             return value
         shaped = self._text.edits(value)
         if name == "sec-websocket-protocol":
-            return self._made(value, self._text.merged(value, shaped, self._protocols(value)))
+            return self._made(value, self._text.merged(value, shaped, self._protocols(value, shaped)))
         named: list[Edit] = []
         if name in ("cookie", "set-cookie"):
             named = self._text.cookies(value if name == "cookie" else value.partition(";")[0])
@@ -147,15 +147,19 @@ class Redactor:
             named = self._text.value(value, kind)
         return self._made(value, self._text.merged(value, named, shaped))
 
-    def _protocols(self, value: str) -> Iterable[Edit]:
-        """The tokens among the subprotocols that a client offers: 'jwt.TOKEN', or 'access_token, TOKEN'."""
+    def _protocols(self, value: str, shaped: list[Edit]) -> Iterable[Edit]:
+        """The tokens among the subprotocols that a client offers: 'jwt.TOKEN', or 'access_token, TOKEN'.
+
+        Those that show by their shape are known already.
+        """
         at, before = 0, ""
         for item in value.split(","):
             name = item.strip()
             start = at + item.find(name)
             prefix = _PROTOCOL_PREFIX.match(name)
             secret = name[prefix.end() :] if prefix else name
-            if _is_random(secret, 8 if prefix or names.secret_kind(before) else 20):
+            known = any(edit.start < at + len(item) and at < edit.end for edit in shaped)
+            if not known and _is_random(secret, 8 if prefix or names.secret_kind(before) else 20):
                 yield from moved(self._text.value(secret, "token"), start + len(name) - len(secret))
             at, before = at + len(item) + 1, name
 

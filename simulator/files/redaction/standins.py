@@ -20,6 +20,8 @@ _STRUCTURE: Final = frozenset('-_.:/+=~,{}[]"\\')
 """Characters that stay where they are: they give a secret its form, and the text around it its meaning."""
 _SYMBOLS: Final = "!*$"
 """Symbols that need no escape in JSON, urls, forms, cookies and headers."""
+_FOREIGN: Final = {2: "àéîõü", 3: "あいうえお", 4: "𝒶𝒷𝒸𝒹"}
+"""Letters that are not ASCII, by their length in UTF-8."""
 _TRIES: Final = 100
 
 
@@ -164,8 +166,8 @@ def _pool(char: str, pools: dict[str, str]) -> str:
     """What a character is replaced by one of; '' if it stays."""
     if pool := pools.get(char):
         return pool
+    if not char.isascii():
+        return "" if char.isspace() or "\ud800" <= char <= "\udfff" else _FOREIGN[len(char.encode())]
     if char.isdigit():
         return string.digits
-    if char in _STRUCTURE or char.isspace() or char < " ":
-        return ""
-    return _SYMBOLS if char.isascii() else string.ascii_lowercase
+    return "" if char in _STRUCTURE or char <= " " else _SYMBOLS

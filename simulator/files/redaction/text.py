@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import partial
 from typing import Final
 
 from simulator.files.redaction import names, shapes
@@ -53,20 +54,25 @@ class TextRedactor:
         self._standins, self._learned, self._fixed = secrets.standins, secrets.learned, fixed
 
     def edits(self, text: str, depth: int = _DEPTH) -> list[Edit]:
-        """Where there are secrets in a text of any kind, in order."""
-        lower = text.lower()
+        """Where there are secrets in a text of any kind, in order.
+
+        What a name says comes first, in all layers: it knows best how far a secret reaches.
+        """
+        views = list(_views(text, depth))
         found: list[Edit] = []
-        if any(stem in lower for stem in names.STEMS):
-            found = self.merged(text, found, self._named(text))
-        found = self.merged(
-            text, found, [self._jwt(text, *span) for span in shapes.jwts(text, self._standins.is_jwt)]
-        )
-        found = self.merged(text, found, self._shaped(text, lower))
-        if depth:
-            if view := json_view(text) or percent_view(text):
-                found = self.merged(text, found, map(view.back, self.edits(view.text, depth - 1)))
-            found = self.merged(text, found, self._in_base64(text, depth - 1))
-        return self.merged(text, found, self._known(text))
+        for find in (
+            self._named,
+            self._jwts,
+            self._shaped,
+            partial(self._in_base64, depth=depth - 1),
+            self._known,
+        ):
+            for layer in range(len(views) + 1):
+                new: Iterable[Edit] = find(views[layer - 1].text if layer else text)
+                for view in reversed(views[:layer]):
+                    new = map(view.back, new)
+                found = self.merged(text, found, new)
+        return found
 
     def merged(self, text: str, first: list[Edit], then: Iterable[Edit]) -> list[Edit]:
         """Edits of a text and more of them, of which those parts stay that do not overlap with the first."""
@@ -85,6 +91,9 @@ class TextRedactor:
     # By name.
 
     def _named(self, text: str) -> Iterator[Edit]:
+        lower = text.lower()
+        if not any(stem in lower for stem in names.STEMS):
+            return
         yield from self._json_fields(text)
         yield from self._loose_fields(text)
         for match in _PART.finditer(text):
@@ -188,20 +197,21 @@ class TextRedactor:
 
     # By shape.
 
-    def _shaped(self, text: str, lower: str) -> Iterator[Edit]:
+    def _jwts(self, text: str) -> Iterator[Edit]:
+        return (self._jwt(text, *span) for span in shapes.jwts(text, self._standins.is_jwt))
+
+    def _shaped(self, text: str) -> Iterator[Edit]:
         for start, end in shapes.private_keys(text):
             yield self._edit(text, start, end, "private key")
         for start, end in shapes.keys(text):
             yield self._edit(text, start, end, "api key", learn=False)
-        if "bearer" in lower:
-            for start, end in shapes.bearers(text):
-                if is_varied(text[start:end]) and not text.startswith('="', end - 1):
-                    yield self._edit(text, start, end, names.AUTHORIZATION)
-        if "basic" in lower:
-            for start, end in shapes.basics(text):
-                yield from self._basic(text, start, end)
+        for start, end in shapes.bearers(text):
+            if is_varied(text[start:end]) and not text.startswith('="', end - 1):
+                yield self._edit(text, start, end, names.AUTHORIZATION)
+        for start, end in shapes.basics(text):
+            yield from self._basic(text, start, end)
         for start, end in shapes.userinfos(text):
-            yield from moved(self._userinfo(text[start:end], "password"), start)
+            yield from moved(self._userinfo(text[start:end], "password", percent_view), start)
 
     def _jwt(self, text: str, start: int, end: int) -> Edit:
         token = text[start:end]
@@ -219,18 +229,20 @@ class TextRedactor:
         pair = shapes.from_base64(token)
         if pair is None or ":" not in pair:
             return []
-        edits = [edit for edit in self._userinfo(pair, names.AUTHORIZATION) if edit.hides]
+        edits = [edit for edit in self._userinfo(pair, names.AUTHORIZATION, None) if edit.hides]
         made = shapes.to_base64(applied(pair, edits), token, unsure=True) if edits else token
         return [Edit(start, end, made, _hidden(edits))]
 
-    def _userinfo(self, userinfo: str, kind: str) -> list[Edit]:
+    def _userinfo(self, userinfo: str, kind: str, view_of: Callable[[str], View] | None) -> list[Edit]:
         """The edits of 'user:password'; a user without a password is a secret if it looks like a token."""
         user, _, password = userinfo.partition(":")
         if password:
-            return list(self._field(userinfo, len(user) + 1, len(userinfo), kind, percent_view))
-        return list(self._field(userinfo, 0, len(user), kind, percent_view)) if is_token(user) else []
+            return self._field(userinfo, len(user) + 1, len(userinfo), kind, view_of)
+        return self._field(userinfo, 0, len(user), kind, view_of) if is_token(user) else []
 
     def _in_base64(self, text: str, depth: int) -> Iterator[Edit]:
+        if depth < 0:
+            return
         for start, end, decoded in shapes.base64s(text):
             edits = [edit for edit in self.edits(decoded, depth) if edit.hides]
             if edits:
@@ -241,10 +253,8 @@ class TextRedactor:
     def _known(self, text: str) -> Iterator[Edit]:
         for edit in self._learned.find(text):
             old = text[edit.start : edit.end]
-            if not self._fixed or len(edit.new.encode()) == len(old.encode("utf-8", "surrogatepass")):
-                yield edit
-            else:
-                yield edit._replace(new=self._standins.opaque(old))
+            resized = self._fixed and len(edit.new) != len(old)
+            yield edit._replace(new=self._standins.opaque(old)) if resized else edit
 
     # What to write instead.
 
@@ -263,8 +273,7 @@ class TextRedactor:
 
     def _instead(self, secret: str, depth: int = 3) -> tuple[str, bool]:
         """A stand-in of the same make, such as a JWT in base64 for a JWT in base64; and whether there is one."""
-        tokens = [self._jwt(secret, *span) for span in shapes.jwts(secret, self._standins.is_jwt)]
-        if tokens:
+        if tokens := list(self._jwts(secret)):
             return self._around(secret, tokens), True
         if depth and len(secret) <= LONGEST:
             if view := percent_view(secret):
@@ -289,6 +298,16 @@ class TextRedactor:
     def _part(self, secret: str) -> str:
         """A stand-in for a part of a secret, unless it is no more than a label or punctuation."""
         return secret if _LABEL.fullmatch(secret) else self._standins.opaque(secret)
+
+
+def _views(text: str, most: int) -> Iterator[View]:
+    """What a text is without its escapes, and without those beneath: each one a view of the one before."""
+    for _ in range(most):
+        view = json_view(text) or percent_view(text)
+        if not view:
+            return
+        yield view
+        text = view.text
 
 
 def _hidden(edits: Iterable[Edit]) -> tuple[Hidden, ...]:
