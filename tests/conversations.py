@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from hypothesis import strategies as st
 
-from simulator.core.events import Close, Direction, Event, Message, Ping, Pong, Request, Reset, Response
+from simulator.core.events import Close, Direction, Event, Message, Ping, Request, Reset, Response
 from simulator.core.recording import Header, Recording, Service
 from simulator.core.units import MILLISECOND, SECOND
 

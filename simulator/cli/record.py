@@ -10,7 +10,7 @@ import click
 
 from simulator.cli.child import check_command, proxy_environment, run_child
 from simulator.cli.options import listen_of
-from simulator.cli.serving import until_interrupted
+from simulator.cli.serving import interruption
 from simulator.core.errors import StagesimError
 from simulator.live.recorder import Recorder, Upstream
 from simulator.live.recorder.tofile import Recorded, recording_to
@@ -85,6 +85,7 @@ async def _wait(recorder: Recorder, client: tuple[str, ...]) -> int:
     variables = environment(recorder.addresses) if recorder.addresses else {}
     if recorder.proxy_address is not None:
         variables = proxy_environment(recorder.proxy_address, recorder.ca_file)
+    interrupted = interruption()
     if client:
         return await run_child(client, variables)
     if recorder.proxy_address is not None:
@@ -92,7 +93,7 @@ async def _wait(recorder: Recorder, client: tuple[str, ...]) -> int:
         click.echo(f"clients must trust {recorder.ca_file}", err=True)
     for service, url in recorder.addresses.items():
         click.echo(f"listening on {url} for {service}")
-    await until_interrupted()
+    await interrupted.wait()
     return 0
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from simulator.cli import options
-from simulator.cli.serving import say_seed, say_where, serving, show_end, until_interrupted
+from simulator.cli.serving import interruption, say_seed, say_where, serving, show_end
 
 
 def warn(text: str) -> None:
@@ -44,10 +44,11 @@ def replay_command(
     where = options.listen_of(listen)
 
     async def serve() -> None:
+        interrupted = interruption()
         async with serving(script, rules, settings, where, journal) as server:
             say_seed(settings)
             say_where(server)
-            await until_interrupted()
+            await interrupted.wait()
             show_end(server.session)
 
     asyncio.run(serve())

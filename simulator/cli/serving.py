@@ -56,13 +56,13 @@ def journal_writer(path: Path, header: Header) -> Iterator[Keep]:
         yield writer.write
 
 
-async def until_interrupted() -> None:
-    """Wait for Ctrl-C or SIGTERM."""
+def interruption() -> asyncio.Event:
+    """Set by Ctrl-C or SIGTERM from now on; made before anybody is told that we listen."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    await stop.wait()
+    return stop
 
 
 def say_where(server: ReplayServer) -> None:

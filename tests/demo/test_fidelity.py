@@ -34,9 +34,7 @@ async def real(how: str, component: str) -> Tour:
     if how == "none":
         system.take_away(component)
     async with running(system) as standin:
-        return await tour(
-            standin.backend_url, standin.auth_url, standin.frontend_url, frame_timeout=FRAME_TIMEOUT
-        )
+        return await tour(standin.backend_url, standin.auth_url, standin.frontend_url, frame_timeout=FRAME_TIMEOUT)
 
 
 @asynccontextmanager
