@@ -10,7 +10,7 @@ from simulator.core.jsontext import Json
 from simulator.core.session import Session
 from simulator.core.units import Time
 
-SHOWN = 4
+SHOWN = 2
 """How many kinds of event are named that went out instead."""
 
 

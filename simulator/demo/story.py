@@ -30,11 +30,6 @@ class Act:
     outcome: Outcome
     proofs: tuple[RuleProof, ...] = ()
 
-    @property
-    def seconds(self) -> float:
-        """When the client saw its last frame."""
-        return self.outcome.frames[-1].seconds if self.outcome.frames else 0.0
-
 
 async def record_standin(path: Path, say: Callable[[str], None]) -> Act:
     """Start the stand-in staging, record one run of the client through the real recorder, and stop both."""
