@@ -1,0 +1,1 @@
+"""The harness: runs unmodified clients and test-suites against a replay, and tells the truth about them."""

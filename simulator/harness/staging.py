@@ -1,0 +1,127 @@
+"""A replay in a thread of its own, for tests of any kind: sync, asyncio, trio, unittest."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from types import TracebackType
+from typing import Self, TypeVar
+
+from simulator.core.proof import RuleProof, proofs
+from simulator.core.rule import Rule
+from simulator.core.script import Script
+from simulator.core.session import Settings
+from simulator.core.units import duration
+from simulator.files.faultfiles import load_fault
+from simulator.harness.conversation import Conversation
+from simulator.live.clock import ManualClock, RealClock
+from simulator.live.server import ReplayServer, environment, ws_url
+
+Result = TypeVar("Result")
+
+
+class Staging:
+    """A running replay. Its methods may be called from any thread; they return when what they ask for is done.
+
+    With `manual`, time stands still until `advance`. Used as a context manager, or with `start` and `stop`.
+    """
+
+    def __init__(
+        self, script: Script, rules: Iterable[Rule] = (), settings: Settings | None = None, *, manual: bool = False
+    ) -> None:
+        self.settings = settings or Settings()
+        self.misses_allowed = False
+        """Whether a test may send what is not in the recording."""
+        self.unfired_allowed = False
+        """Whether a test may end without its fault having fired."""
+        self._server = ReplayServer(
+            script=script,
+            rules=tuple(rules),
+            settings=self.settings,
+            clock=ManualClock() if manual else RealClock(),
+        )
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="stagesim", daemon=True)
+
+    def start(self) -> None:
+        """Listen. Raises StagesimError where that is not possible."""
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(self._server.start(), self._loop).result()
+
+    def stop(self) -> None:
+        asyncio.run_coroutine_threadsafe(self._server.stop(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def url(self, service: str | None = None, path: str = "") -> str:
+        """The http origin of a service, by default the first one, with a path. Raises KeyError."""
+        return (self._server.urls[service] if service else self._server.url) + path
+
+    def ws_url(self, path: str = "", service: str | None = None) -> str:
+        """The same for WebSockets: 'ws://127.0.0.1:36045/ws'."""
+        return ws_url(self.url(service)) + path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables by which child processes learn where staging is."""
+        return environment(self._server.urls)
+
+    def advance(self, by: str) -> bool:
+        """Let '2m' pass on a manual clock; False if nothing more can ever happen. Raises TypeError without one."""
+        return self._call(lambda: self._server.pump.advance(duration(by)))
+
+    def arm(self, fault: str, **parameters: str) -> None:
+        """Lay a fault over what is running, by name or file. Raises FaultError, and ValueError if it is armed."""
+        rules = load_fault(fault, parameters).rules
+
+        def arm() -> None:
+            for rule in rules:
+                self._server.session.arm(rule)
+            self._server.pump.turn()
+
+        self._call(arm)
+
+    def disarm(self, rule: str) -> bool:
+        """Take a rule away; what it held is sent in order. False if it is not armed."""
+
+        def disarm() -> bool:
+            found = self._server.session.disarm(rule, self._server.now())
+            self._server.pump.turn()
+            return found
+
+        return self._call(disarm)
+
+    @property
+    def journal(self) -> Conversation:
+        """What has happened so far."""
+        return self._call(lambda: Conversation(tuple(self._server.session.journal)))
+
+    @property
+    def proofs(self) -> list[RuleProof]:
+        """What every rule has done so far."""
+        return self._call(lambda: proofs(self._server.session))
+
+    def _call(self, function: Callable[[], Result]) -> Result:
+        """Run something in the server's thread and wait for it."""
+        done: Future[Result] = Future()
+
+        def run() -> None:
+            try:
+                done.set_result(function())
+            except BaseException as error:
+                done.set_exception(error)
+
+        self._loop.call_soon_threadsafe(run)
+        return done.result()

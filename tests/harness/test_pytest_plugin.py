@@ -1,0 +1,207 @@
+"""The pytest plugin, as its users meet it: suites of all kinds in a pytest of their own."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+TALK = """
+import asyncio, json
+import pytest
+from websockets.asyncio.client import connect
+from websockets.sync.client import connect as connect_sync
+
+START = json.dumps({"type": "start_agent", "thread_id": "thread_of_mine_1", "timestamp": 1.5,
+                    "payload": {"user_request": "Hello", "user_id": "me"}})
+
+def talk(staging):
+    with connect_sync(staging.ws_url("/ws")) as socket:
+        socket.send(START)
+        types = []
+        while "agent_completed" not in types:
+            types.append(json.loads(socket.recv(timeout=20))["type"])
+    return types
+
+async def talk_async(staging):
+    async with connect(staging.ws_url("/ws")) as socket:
+        await socket.send(START)
+        types = []
+        while "agent_completed" not in types:
+            types.append(json.loads(await asyncio.wait_for(socket.recv(), 20))["type"])
+    return types
+"""
+MARK = '@pytest.mark.staging("golden-path", speed=20'
+
+
+def run(pytester: pytest.Pytester, tests: str, *words: str, ini: str = "") -> pytest.RunResult:
+    pytester.makepyfile(test_it=TALK + tests)
+    pytester.makeini(f"[pytest]\n{ini}\n")
+    return pytester.runpytest_subprocess("-p", "no:cacheprovider", *words, timeout=90)
+
+
+def test_sync_and_asyncio_and_unittest_tests_use_it(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        f"""
+import unittest
+
+{MARK})
+def test_sync(staging):
+    assert "agent_started" in talk(staging)
+    staging.journal.assert_order("handshake_validation", "agent_started", "agent_completed")
+    staging.journal.assert_count("agent_completed", 1)
+    staging.journal.assert_sent("start_agent")
+    staging.journal.assert_within("agent_completed", "60s", of="start_agent")
+
+{MARK})
+def test_asyncio(staging):
+    assert "agent_started" in asyncio.run(talk_async(staging))
+
+{MARK})
+@pytest.mark.usefixtures("staging")
+class TestCase(unittest.TestCase):
+    def test_unittest(self):
+        assert "agent_started" in talk(self.staging)
+
+class TestAsync(unittest.IsolatedAsyncioTestCase):
+    {MARK})
+    @pytest.mark.usefixtures("staging")
+    async def test_async(self):
+        assert "agent_started" in await talk_async(self.staging)
+""",
+    )
+    result.assert_outcomes(passed=4)
+
+
+def test_anyio_tests_on_asyncio_and_trio_use_it(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        f"""
+import anyio
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request):
+    return request.param
+
+{MARK})
+@pytest.mark.anyio
+async def test_any(staging):
+    assert "agent_started" in await anyio.to_thread.run_sync(talk, staging)
+""",
+    )
+    result.assert_outcomes(passed=2)
+
+
+def test_several_processes_use_it(pytester: pytest.Pytester) -> None:
+    tests = "\n".join(f"{MARK})\ndef test_{number}(staging):\n    talk(staging)\n" for number in range(4))
+    run(pytester, tests, "-n", "2").assert_outcomes(passed=4)
+
+
+def test_a_drill_runs_a_test_under_every_fault(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        """
+@pytest.mark.drill("golden-path", faults=["none-orchestrator", "reset"], speed=20)
+def test_it(staging):
+    with pytest.raises(Exception):
+        talk(staging)
+    assert staging.proofs[0].fired == 1
+""",
+        "-v",
+    )
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["*test_it[[]none-orchestrator[]] PASSED*", "*test_it[[]reset[]] PASSED*"])
+
+
+def test_what_is_not_recorded_fails_the_test_by_itself(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        f"""
+import urllib.error, urllib.request
+
+{MARK})
+def test_it(staging):
+    try:
+        urllib.request.urlopen(staging.url(path="/unheard-of"))
+    except urllib.error.HTTPError as error:
+        assert error.code == 501
+        error.close()
+""",
+    )
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["*1 not in the recording*", "*missed: GET /unheard-of*"])
+
+
+def test_a_fault_that_never_fired_fails_the_test_by_itself(pytester: pytest.Pytester) -> None:
+    result = run(pytester, f'{MARK}, faults=["none-orchestrator"])\ndef test_it(staging):\n    pass\n')
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["*the fault never fired: none-orchestrator*"])
+
+
+def test_the_command_line_comes_before_markers_before_the_ini_file(pytester: pytest.Pytester) -> None:
+    tests = """
+def test_ini(staging):
+    assert staging.settings.seed == {ini}
+    talk(staging)
+
+@pytest.mark.staging(seed=2)
+def test_marker(staging):
+    assert staging.settings.seed == {marker}
+    talk(staging)
+"""
+    ini = "staging_recording = golden-path\nstaging_seed = 1\nstaging_speed = 20"
+    run(pytester, tests.format(ini=1, marker=2), ini=ini).assert_outcomes(passed=2)
+    run(pytester, tests.format(ini=3, marker=3), "--staging-seed", "3", ini=ini).assert_outcomes(passed=2)
+
+
+def test_an_assertion_shows_the_conversation(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        f"{MARK})\ndef test_it(staging):\n    talk(staging)\n    staging.journal.assert_received('never_sent')\n",
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        ["*expected never_sent to be sent to a client*", "*→ start_agent*", "*← agent_completed*"]
+    )
+
+
+def test_a_stall_of_two_minutes_is_advanced_in_no_time(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        """
+import threading
+
+@pytest.mark.staging("golden-path", manual=True)
+def test_it(staging):
+    staging.arm("hang-120s")
+    seen = []
+    thread = threading.Thread(target=lambda: seen.extend(talk(staging)))
+    thread.start()
+    for _ in range(600):
+        if staging.journal.received().count("response 101") == 0:
+            staging.advance("100ms")
+        elif "start_agent" in staging.journal.sent():
+            break
+    staging.advance("110s")
+    assert "agent_started" not in staging.journal.received()
+    staging.advance("20s")
+    thread.join(20)
+    assert "agent_completed" in seen
+    assert staging.disarm("hang-120s")
+""",
+    )
+    result.assert_outcomes(passed=1)
+
+
+def test_the_plugin_is_light() -> None:
+    probe = (
+        "import sys; import simulator.harness.pytest_plugin;"
+        "heavy = {'pydantic', 'rich', 'click', 'h11', 'websockets', 'aiohttp', 'jwt'} & set(sys.modules);"
+        "assert not heavy, heavy"
+    )
+    import subprocess
+
+    subprocess.run([sys.executable, "-c", probe], check=True, timeout=60)
