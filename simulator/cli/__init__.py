@@ -11,7 +11,7 @@ import click
 from simulator import __version__
 from simulator.core.errors import StagesimError
 
-COMMANDS: Final = ("record", "replay", "run", "faults", "show", "check", "demo")
+COMMANDS: Final = ("record", "replay", "run", "drill", "faults", "show", "check", "demo")
 """In the order in which people meet them; each is a module here with a click command of the same name."""
 
 

@@ -18,7 +18,7 @@ from simulator.core.units import Time
 class Note:
     """Something decided at a time, about a flow.
 
-    `what` is one word: 'opened', 'matched', 'missed', 'fired', 'held', 'swallowed', 'warned'. `detail` is data.
+    `what` is one word: 'opened', 'matched', 'missed', 'triggered', 'fired', 'affected'. `detail` is data.
     """
 
     kind: ClassVar[str] = "note"

@@ -1,0 +1,139 @@
+"""The drill: a control run, then every fault, then the verdict on each test under each fault."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from simulator.core.errors import StagesimError
+from simulator.core.script import Script
+from simulator.core.session import Settings
+from simulator.core.units import NEVER
+from simulator.files.faultfiles import LoadedFault
+from simulator.harness.suite import SuiteRun, run_suite
+from simulator.harness.verdict import BAD, Judgement, Outcome, TestRun, Verdict, judge, score, traffic
+
+SHORTEST_DEADLINE = 10.0
+"""Seconds that any test gets."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to drill. `deadline` is in seconds for each test; None takes it from the control run."""
+
+    script: Script
+    faults: Sequence[LoadedFault]
+    command: Sequence[str]
+    settings: Settings = field(default_factory=Settings)
+    jobs: int = 1
+    deadline: float | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drill:
+    """What came of it: the control run, one run per fault, and judgements by test and fault."""
+
+    plan: Plan
+    control: SuiteRun
+    runs: Mapping[str, SuiteRun]
+    judgements: Mapping[str, Mapping[str, Judgement]]
+
+    @property
+    def bad(self) -> list[tuple[str, str]]:
+        """Tests and faults with a verdict that a suite must not have."""
+        return [
+            (test, fault)
+            for test, row in self.judgements.items()
+            for fault, judgement in row.items()
+            if judgement.verdict in BAD
+        ]
+
+    @property
+    def unexercised(self) -> list[str]:
+        """Faults that fired on no test's traffic."""
+        return [
+            fault
+            for fault in self.runs
+            if all(row[fault].verdict is Verdict.NOT_EXERCISED for row in self.judgements.values())
+        ]
+
+    @property
+    def score(self) -> float | None:
+        """The share of lethal faults that were noticed, over all tests."""
+        return score(judgement for row in self.judgements.values() for judgement in row.values())
+
+
+Progress = Callable[[str, SuiteRun | None], None]
+"""Told the name of a run, first without and then with what came of it; '' is the control run."""
+
+
+async def drill(plan: Plan, progress: Progress = lambda name, run: None) -> Drill:
+    """Run it all. Raises StagesimError if the control run does not pass: then there is no steady state."""
+    progress("", None)
+    first = plan.deadline or 120.0
+    control = await run_suite(
+        plan.script, (), plan.settings, plan.command, deadline=first, variables=plan.variables
+    )
+    progress("", control)
+    _check_control(control)
+    deadline = plan.deadline or _deadline(control)
+    gate = asyncio.Semaphore(plan.jobs)
+
+    async def one(fault: LoadedFault) -> SuiteRun:
+        async with gate:
+            progress(fault.name, None)
+            run = await run_suite(
+                plan.script,
+                fault.rules,
+                plan.settings,
+                plan.command,
+                deadline=deadline,
+                variables=plan.variables,
+            )
+            progress(fault.name, run)
+            return run
+
+    done = await asyncio.gather(*(one(fault) for fault in plan.faults))
+    runs = {fault.name: run for fault, run in zip(plan.faults, done, strict=True)}
+    return Drill(plan=plan, control=control, runs=runs, judgements=judgements(control, runs))
+
+
+def judgements(control: SuiteRun, runs: Mapping[str, SuiteRun]) -> dict[str, dict[str, Judgement]]:
+    """Every test of the control run that passed it, under every fault."""
+    found: dict[str, dict[str, Judgement]] = {}
+    for name, test in control.tests.items():
+        if test.outcome is Outcome.PASSED:
+            found[name] = {
+                fault: judge(test, run.tests[name] if name in run.tests else _absent(name, run))
+                for fault, run in runs.items()
+            }
+    return found
+
+
+def _absent(name: str, run: SuiteRun) -> TestRun:
+    """A test that this run did not have. If the suite failed for it, at import, then the whole suite noticed."""
+    if run.code in (0, 5):  # pytest's 'no tests were collected' is no failure to most who look
+        return TestRun(test=name, outcome=Outcome.ABSENT, text=run.output[-4000:])
+    seen = traffic(run.journal, 0, NEVER)
+    return TestRun(test=name, outcome=Outcome.FAILED, text=run.output[-4000:], traffic=seen)
+
+
+def _check_control(control: SuiteRun) -> None:
+    failed = [
+        name for name, test in control.tests.items() if test.outcome not in (Outcome.PASSED, Outcome.SKIPPED)
+    ]
+    if failed or not control.tests:
+        problem = f"{failed[0]} does not pass" if failed else "no test ran"
+        last = control.output.strip().splitlines()[-1:] or [""]
+        raise StagesimError(
+            f"{problem} without any fault, so there is no steady state to compare with",
+            place="control run",
+            hint=f"its last line was: {last[0][:200]}",
+        )
+
+
+def _deadline(control: SuiteRun) -> float:
+    longest = max((test.seconds for test in control.tests.values()), default=0.0)
+    return max(SHORTEST_DEADLINE, 3 * longest + 5)

@@ -1,0 +1,58 @@
+"""A pytest plugin that tells a drill what each test did, from inside a suite that knows nothing of it.
+
+A drill copies this file beside the suite's own environment and loads it with `-p`, so it needs pytest and nothing
+else. It appends one JSON line per fact to the file in STAGESIM_REPORT. A test that takes longer than
+STAGESIM_DEADLINE seconds ends the process, and its stacks are in the file of that name with '.stacks' behind it.
+Tests listed in STAGESIM_DONE (one node id a line) are left out, so that a suite can go on after one that ended it.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+REPORT = Path(os.environ.get("STAGESIM_REPORT", os.devnull))
+DEADLINE = float(os.environ.get("STAGESIM_DEADLINE", "0"))
+
+
+def _tell(fact: str, **details: object) -> None:
+    with REPORT.open("a", encoding="utf-8") as report:
+        report.write(json.dumps({"fact": fact, "at": time.time(), **details}) + "\n")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    path = os.environ.get("STAGESIM_DONE")
+    done = set(Path(path).read_text(encoding="utf-8").splitlines()) if path else set()
+    left_out = [item for item in items if item.nodeid in done]
+    if left_out:
+        items[:] = [item for item in items if item.nodeid not in done]
+        config.hook.pytest_deselected(items=left_out)
+
+
+@pytest.hookimpl(tryfirst=True, wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    _tell("started", test=item.nodeid)
+    with REPORT.with_name(REPORT.name + ".stacks").open("a", encoding="utf-8") as stacks:
+        if DEADLINE:
+            faulthandler.dump_traceback_later(DEADLINE, exit=True, file=stacks)
+        try:
+            return (yield)
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+            _tell("ended", test=item.nodeid)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.when == "call" or report.outcome != "passed":
+        text = str(report.longrepr or "")[-4000:]
+        _tell("outcome", test=report.nodeid, outcome=report.outcome, text=text)
+
+
+def pytest_sessionfinish(exitstatus: int) -> None:
+    _tell("finished", code=int(exitstatus))

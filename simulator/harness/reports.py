@@ -1,0 +1,82 @@
+"""Reports of a drill for programs: JSON with everything, JUnit XML for whoever shows test results."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import Any
+from xml.etree import ElementTree
+
+from simulator.core.jsontext import Json
+from simulator.harness.drill import Drill
+from simulator.harness.verdict import BAD, Verdict, score
+from simulator.harness.verdict import as_json as judgement_json
+
+
+def as_json(drill: Drill) -> str:
+    """Every test, fault, verdict and reason, the scores, and how to repeat it."""
+    return json.dumps(document(drill), indent=2, ensure_ascii=False) + "\n"
+
+
+def document(drill: Drill) -> dict[str, Any]:
+    """What the JSON report says."""
+    shares: dict[str, Json] = {test: score(row.values()) for test, row in drill.judgements.items()}
+    return {
+        "seed": drill.plan.settings.seed,
+        "command": list(drill.plan.command),
+        "recording": drill.plan.script.recording.header.title,
+        "score": drill.score,
+        "scores": shares,
+        "faults": {fault.name: fault.file.title for fault in drill.plan.faults},
+        "not exercised": list(drill.unexercised),
+        "tests": {
+            test: {
+                fault: {
+                    **_object(judgement_json(judgement)),
+                    "outcome": _outcome(drill, test, fault),
+                    "repeat": repeat(drill, fault),
+                }
+                for fault, judgement in row.items()
+            }
+            for test, row in drill.judgements.items()
+        },
+    }
+
+
+def _object(value: Json) -> dict[str, Json]:
+    return value if isinstance(value, dict) else {}
+
+
+def _outcome(drill: Drill, test: str, fault: str) -> Json:
+    run = drill.runs[fault].tests.get(test)
+    return None if run is None else str(run.outcome)
+
+
+def repeat(drill: Drill, fault: str) -> str:
+    """The command that plays one fault to the suite again, with the same seed."""
+    loaded = next(one for one in drill.plan.faults if one.name == fault)
+    name = str(loaded.path) if loaded.path is not None else loaded.name
+    seed = str(drill.plan.settings.seed)
+    words = ["stagesim", "run", "RECORDING", "--fault", name, "--seed", seed, "--", *drill.plan.command]
+    return shlex.join(words)
+
+
+def short_names(tests: list[str]) -> list[str]:
+    """Names without the path that all of them share."""
+    paths = {test.rpartition("::")[0] for test in tests}
+    return [test.rpartition("::")[2] for test in tests] if len(paths) == 1 else tests
+
+
+def as_junit(drill: Drill) -> str:
+    """JUnit XML: a test case per test and fault; bad verdicts are failures, unexercised faults skips."""
+    suites = ElementTree.Element("testsuites", name="stagesim drill")
+    for test, row in drill.judgements.items():
+        suite = ElementTree.SubElement(suites, "testsuite", name=test, tests=str(len(row)))
+        for fault, judgement in row.items():
+            case = ElementTree.SubElement(suite, "testcase", classname=test, name=fault)
+            if judgement.verdict in BAD:
+                ElementTree.SubElement(case, "failure", message=f"{judgement.verdict}: {judgement.reason}")
+            elif judgement.verdict is Verdict.NOT_EXERCISED:
+                ElementTree.SubElement(case, "skipped", message=judgement.reason)
+    ElementTree.indent(suites)
+    return ElementTree.tostring(suites, encoding="unicode") + "\n"

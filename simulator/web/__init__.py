@@ -1,0 +1,1 @@
+"""Pages that a browser opens by itself: no framework, no network."""
