@@ -15,7 +15,7 @@ demo: $(VENV)/ready  ## record, replay, break: the whole story on this machine
 	$(BIN)/stagesim demo
 
 test: $(VENV)/ready  ## all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 4 --dist loadfile
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .

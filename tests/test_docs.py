@@ -56,7 +56,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty folder, as a reader has it, with the yaml files that the README shows."""
     path = tmp_path_factory.mktemp("reader")
     for language, block in BLOCK.findall(README):
-        if language == "yaml" and block.startswith("# "):
+        if language in ("yaml", "toml") and block.startswith("# "):
             (path / block.split()[1]).write_text(block)
     return path
 

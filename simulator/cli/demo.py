@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @click.option("--keep", type=click.Path(path_type=Path, dir_okay=False), help="Keep the recording in this file.")
 def demo_command(keep: Path | None) -> None:
     """Record a small staging, take it away, replay it to its client, and break it in four ways it broke before."""
-    missing = [name for name in ("mitmproxy", "aiohttp", "httpx") if find_spec(name) is None]
+    missing = [name for name in ("mitmproxy", "aiohttp", "httpx", "pytest") if find_spec(name) is None]
     if missing:
         raise StagesimError(f"needs {', '.join(missing)}", place="demo", hint="pip install 'stagesim[demo]'")
     with tempfile.TemporaryDirectory() as folder:
@@ -35,7 +35,8 @@ def demo_command(keep: Path | None) -> None:
 
 async def _story(path: Path) -> int:
     """Tell it; 0 if the recorded and the replayed run completed and every fault fired and was noticed."""
-    from simulator.demo.story import SEED, SEED_FAULTS, Act, record_standin, replay
+    from simulator.cli.drill import grid
+    from simulator.demo.story import SEED, SEED_FAULTS, Act, drill_suite, record_standin, replay
 
     console = Console(stderr=True, highlight=False)
     began = time.monotonic()
@@ -57,6 +58,10 @@ async def _story(path: Path) -> int:
     clean, broken = acts[:2], acts[2:]
     good = all(act.outcome.ok for act in clean)
     good &= all(not act.outcome.ok and any(proof.exercised for proof in act.proofs) for act in broken)
+    say("and now the truth about a test-suite: a control run, then every fault")
+    done = await drill_suite(path)
+    Console().print(grid(done))
+    good &= {"noticed", "blind"} == {str(one.verdict) for row in done.judgements.values() for one in row.values()}
     say("staging, in a file, with its failures on demand" if good else "this is not what should have happened")
     return 0 if good else 1
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -18,10 +18,11 @@ from simulator.cli import options
 from simulator.cli.child import check_command
 from simulator.cli.replay import warn
 from simulator.cli.tables import table
-from simulator.core.errors import FaultError
+from simulator.core.errors import FaultError, StagesimError
 from simulator.files.faultfiles import LoadedFault, load_fault
 from simulator.files.locate import fault_names
 from simulator.harness.drill import Drill, Plan, drill
+from simulator.harness.expectations import Expectations, load_expectations, surprises
 from simulator.harness.page import as_html
 from simulator.harness.reports import as_json, as_junit, short_names
 from simulator.harness.suite import SuiteRun
@@ -39,26 +40,22 @@ COLOURS = {
 
 
 @click.command("drill", context_settings={"ignore_unknown_options": True})
-@click.argument("recording")
-@click.option(
-    "--faults", "patterns", multiple=True, metavar="all|GLOB|FILE", help="Which faults; default all but incidents."
-)
+@click.argument("recording", required=False)
+@click.option("--file", "drill_file", type=click.Path(path_type=Path), help="Take it all from a drill.toml.")
+@click.option("--faults", "patterns", multiple=True, metavar="all|GLOB|FILE", help="Default: all but incidents.")
 @click.option("--seed", type=int, default=None, help="Repeat a drill's luck and ids. Default: random, printed.")
 @click.option("--speed", default="1", metavar="N|max", help="Divide recorded delays; 'max' drops them.")
-@click.option(
-    "-j", "--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="Runs at the same time."
-)
+@click.option("-j", "--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="Runs at a time.")
 @click.option("--deadline", type=click.FloatRange(1), help="Seconds for each test. Default: from the control run.")
-@click.option(
-    "--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write everything as JSON."
-)
+@click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write it all as JSON.")
 @click.option(
     "--html", "html_file", type=click.Path(path_type=Path, dir_okay=False), help="Write a page to look at."
 )
 @click.option("--junit", "junit_file", type=click.Path(path_type=Path, dir_okay=False), help="Write JUnit XML.")
-@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND …")
+@click.argument("command", nargs=-1, type=click.UNPROCESSED, metavar="[-- COMMAND …]")
 def drill_command(
-    recording: str,
+    recording: str | None,
+    drill_file: Path | None,
     patterns: tuple[str, ...],
     seed: int | None,
     speed: str,
@@ -79,30 +76,50 @@ def drill_command(
     not exercised  the fault did not fire on its traffic
 
     pytest suites are understood test by test, any other command as one test. Exit code 1 if a test was blind,
-    hung, crashed or skipped.
+    hung, crashed or skipped; with --file, if a verdict is not what the file says.
 
     \b
     stagesim drill golden-path -- pytest tests/e2e
-    stagesim drill golden-path --faults 'none-*' --faults stall --json drill.json -- pytest tests/e2e
+    stagesim drill golden-path --faults 'none-*' --faults stall --html drill.html -- pytest tests/e2e
+    stagesim drill --file drill.toml
     """
+    expected = load_expectations(drill_file) if drill_file is not None else None
+    if expected is not None:
+        recording, command, patterns = expected.recording, tuple(expected.command), tuple(expected.faults)
+        seed, speed, deadline = expected.seed, f"{expected.speed}", expected.deadline
+    if recording is None or not command:
+        raise StagesimError(
+            "expected a recording and a command, or --file", hint="stagesim drill RECORDING -- COMMAND"
+        )
     check_command(command)
     plan = Plan(
         script=options.script_of((recording,), warn),
         faults=chosen(patterns or ("all",)),
         command=command,
+        recording=recording,
         settings=options.settings_of(seed, speed, strict=False),
         jobs=jobs,
         deadline=deadline,
     )
+    files = {json_file: as_json, html_file: as_html, junit_file: as_junit}
+    sys.exit(_run(plan, expected, {path: report for path, report in files.items() if path is not None}))
+
+
+def _run(plan: Plan, expected: Expectations | None, reports: Mapping[Path, Callable[[Drill], str]]) -> int:
+    """Run the drill, show and write what came of it; gives back the exit code."""
     console = Console(stderr=True)
     console.print(f"seed {plan.settings.seed}", highlight=False)
     done = asyncio.run(_watched(plan, console))
     Console().print(grid(done))
     console.print(_summary(done), highlight=False)
-    for path, text in ((json_file, as_json), (html_file, as_html), (junit_file, as_junit)):
-        if path is not None:
-            path.write_text(text(done))
-    sys.exit(1 if done.bad else 0)
+    for path, report in reports.items():
+        path.write_text(report(done), encoding="utf-8")
+    if expected is None:
+        return 1 if done.bad else 0
+    found = list(surprises(expected, done))
+    for surprise in found:
+        click.echo(f"stagesim: {surprise}", err=True)
+    return 1 if found else 0
 
 
 def chosen(patterns: Sequence[str]) -> list[LoadedFault]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +15,13 @@ from simulator.demo.client import Outcome, converse
 from simulator.demo.standin import running
 from simulator.files.faultfiles import load_fault
 from simulator.files.reader import load
+from simulator.harness.drill import Drill, Plan, drill
 from simulator.live.recorder import Upstream
 from simulator.live.recorder.tofile import recording_to
 from simulator.live.server import ReplayServer
 
 SEED_FAULTS: Final = ("none-orchestrator", "missing-dependencies", "database-not-initialized", "hang-120s")
+DRILLED: Final = "good or fallback or without_a_server"
 SEED: Final = 1
 
 
@@ -55,6 +58,21 @@ async def replay(path: Path, fault: str | None = None) -> Act:
         return Act(name=fault or "replay", outcome=outcome, proofs=tuple(proofs(server.session)))
     finally:
         await server.stop()
+
+
+async def drill_suite(path: Path) -> Drill:
+    """Three tests of the users' kind, one good and two that see nothing, under the faults that end a run."""
+    suite = Path(__file__).with_name("agents_suite.py")
+    options = ["-q", "-p", "no:cacheprovider", "--rootdir", str(suite.parent), "-k", DRILLED]
+    plan = Plan(
+        script=compile_script(load(path).recording),
+        faults=[load_fault(name) for name in SEED_FAULTS if name != "hang-120s"],
+        command=[sys.executable, "-m", "pytest", *options, str(suite)],
+        recording=str(path),
+        settings=Settings(seed=SEED, speed=5),
+        jobs=3,
+    )
+    return await drill(plan)
 
 
 async def _client(urls: Mapping[str, str]) -> Outcome:

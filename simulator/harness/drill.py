@@ -20,12 +20,16 @@ SHORTEST_DEADLINE = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What to drill. `deadline` is in seconds for each test; None takes it from the control run."""
+    """What to drill. `deadline` is in seconds for each test; None takes it from the control run.
+
+    `recording` is the name or path by which somebody gets this script again.
+    """
 
     script: Script
     faults: Sequence[LoadedFault]
     command: Sequence[str]
     settings: Settings = field(default_factory=Settings)
+    recording: str = "RECORDING"
     jobs: int = 1
     deadline: float | None = None
     variables: Mapping[str, str] = field(default_factory=dict)

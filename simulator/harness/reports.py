@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 from typing import Any
 from xml.etree import ElementTree
@@ -56,9 +57,12 @@ def repeat(drill: Drill, fault: str) -> str:
     """The command that plays one fault to the suite again, with the same seed."""
     loaded = next(one for one in drill.plan.faults if one.name == fault)
     name = str(loaded.path) if loaded.path is not None else loaded.name
-    seed = str(drill.plan.settings.seed)
-    words = ["stagesim", "run", "RECORDING", "--fault", name, "--seed", seed, "--", *drill.plan.command]
-    return shlex.join(words)
+    settings = drill.plan.settings
+    speed = (
+        [] if settings.speed == 1 else ["--speed", "max" if settings.speed == math.inf else f"{settings.speed:g}"]
+    )
+    words = ["stagesim", "run", drill.plan.recording, "--fault", name, "--seed", str(settings.seed), *speed]
+    return shlex.join([*words, "--", *drill.plan.command])
 
 
 def short_names(tests: list[str]) -> list[str]:

@@ -1,6 +1,6 @@
 """A suite in the users' style, with every virtue and vice that a drill has to tell apart.
 
-It is not collected by this project's own run: drills run it, by its path.
+Drills run it, by its path; this project's own test run does not collect it.
 """
 
 from __future__ import annotations
