@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from simulator.cli import options
-from simulator.cli.serving import interruption, say_seed, say_where, serving, show_end
+from simulator.cli.serving import interruption, say_seed, say_where, serving, show_end, warn_unreachable
 
 
 def warn(text: str) -> None:
@@ -40,6 +40,7 @@ def replay_command(
     """
     script = options.script_of(recordings, warn)
     rules = options.rules_of(options.faults_of(faults, overrides))
+    warn_unreachable(script, rules)
     settings = options.settings_of(seed, speed, strict=strict)
     where = options.listen_of(listen)
 

@@ -11,7 +11,7 @@ import click
 from simulator.cli import options
 from simulator.cli.child import check_command, run_child
 from simulator.cli.replay import warn
-from simulator.cli.serving import say_seed, serving, show_end
+from simulator.cli.serving import say_seed, serving, show_end, warn_unreachable
 from simulator.core.errors import StagesimError
 from simulator.live.server import ReplayServer, environment, ws_url
 
@@ -51,6 +51,7 @@ def run_command(
     check_command(command)
     script = options.script_of((recordings,), warn)
     rules = options.rules_of(options.faults_of(faults, overrides))
+    warn_unreachable(script, rules)
     settings = options.settings_of(seed, speed, strict=strict)
     where = options.listen_of(listen)
 

@@ -17,6 +17,7 @@ from rich.table import Table
 
 from simulator.cli.tables import table
 from simulator.core.proof import proofs
+from simulator.core.reach import unreachable
 from simulator.core.recording import Header
 from simulator.core.rule import Rule
 from simulator.core.script import Script
@@ -63,6 +64,12 @@ def interruption() -> asyncio.Event:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     return stop
+
+
+def warn_unreachable(script: Script, rules: Sequence[Rule]) -> None:
+    """Say on stderr which rules could never fire on this recording."""
+    for rule, hint in unreachable(script.recording, rules):
+        click.echo(f"stagesim: warning: {rule.name}: nothing in the recording matches it ({hint})", err=True)
 
 
 def say_where(server: ReplayServer) -> None:
