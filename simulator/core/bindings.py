@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final
 
-from simulator.core.correlation import ECHOED, TIME, TOKEN, Plan, Variable
+from simulator.core.correlation import COMPOSED, ECHOED, TIME, TOKEN, Plan, Variable
 from simulator.core.events import Event
-from simulator.core.ids import fresh
+from simulator.core.ids import fresh, is_distinctive
 from simulator.core.jsontext import MISSING, Json, MaybeJson
-from simulator.core.places import Slot, filled, slots
+from simulator.core.places import filled, slots
 from simulator.core.timestamps import moved
 from simulator.core.tokens import resign
 from simulator.core.units import Time
+
+_INTEGER: Final = re.compile(r"-?[0-9]{1,1000}")
 
 
 @dataclass(slots=True)
@@ -62,30 +66,52 @@ class Bindings:
     def substitute(self, index: int, event: Event, wall: Time) -> Event:
         """The recorded event as this client must see it, `wall` µs after the epoch."""
         uses = self.plan.at(index)
-        if not uses or not self.fresh:
-            return event if not uses else self._echoes(uses, event)
-        variables = dict.fromkeys(variable for _, variable in uses)
-        values = {variable.number: self._live(variable, index, wall) for variable in variables}
-        return filled(event, {slot: _like(variable.value, values[variable.number]) for slot, variable in uses})
+        if not uses:
+            return event
+        made: dict[int, Json] = {}
+        values = {
+            slot: self._live(variable, index, wall, made) if self.fresh else self._echo(variable)
+            for slot, variable in uses
+        }
+        return filled(event, {slot: _like(variable.value, values[slot]) for slot, variable in uses})
 
-    def _echoes(self, uses: tuple[tuple[Slot, Variable], ...], event: Event) -> Event:
-        values = {slot: self._of(variable) for slot, variable in uses if variable.kind == ECHOED}
-        return filled(event, {slot: value for slot, value in values.items() if value is not MISSING})
+    def _echo(self, variable: Variable) -> Json:
+        """The value with nothing new in it but what the client sent."""
+        if variable.kind == ECHOED:
+            known = self._of(variable)
+            return variable.value if known is MISSING else known
+        return _composed(variable, self._echo) if variable.parts else variable.value
 
     def _of(self, variable: Variable) -> MaybeJson:
         found = self.own.live.get(variable.number, MISSING)
         return self.client.live.get(variable.number, MISSING) if found is MISSING else found
 
-    def _live(self, variable: Variable, index: int, wall: Time) -> Json:
-        """The live value; what the server makes is made anew each time its first event is served."""
+    def _live(self, variable: Variable, index: int, wall: Time, made: dict[int, Json]) -> Json:
+        """The live value; what the server makes is made anew each time its first event is served.
+
+        `made` is what this event has been given already.
+        """
+        if variable.number not in made:
+            made[variable.number] = self._found_or_made(variable, index, wall, made)
+        return made[variable.number]
+
+    def _found_or_made(self, variable: Variable, index: int, wall: Time, made: dict[int, Json]) -> Json:
         known = self._of(variable)
         if known is not MISSING and (variable.kind == ECHOED or variable.source != index):
             return known
         if variable.kind == ECHOED:
             return variable.value
+        if variable.kind == COMPOSED:
+            return _composed(variable, lambda part: self._live(part, index, wall, made))
         value = self._made(variable, wall)
+        if variable.parts:
+            value = _composed(variable, lambda part: self._live(part, index, wall, made), self._rest)
         self._bind(variable, value)
         return value
+
+    def _rest(self, text: str) -> str:
+        """What an id has beside its parts is another if it was made to be unique as well."""
+        return fresh(text, self.rng) if is_distinctive(text) else text
 
     def _made(self, variable: Variable, wall: Time) -> Json:
         if variable.kind == TIME:
@@ -101,8 +127,17 @@ class Bindings:
             self.minted(str(value))
 
 
+def _composed(variable: Variable, live: Callable[[Variable], Json], rest: Callable[[str], str] = str) -> str:
+    """The text of a variable with its parts replaced, and what is left made from what it was."""
+    text, end, pieces = str(variable.value), 0, []
+    for part in variable.parts:
+        pieces += [rest(text[end : part.begin]), str(live(part.variable))]
+        end = part.end
+    return "".join([*pieces, rest(text[end:])])
+
+
 def _like(recorded: Json, value: Json) -> Json:
     """A live value in the recorded value's type: an id seen in a path may stand as a number in a body."""
-    if isinstance(recorded, int) and isinstance(value, str) and value.lstrip("-").isdigit():
+    if isinstance(recorded, int) and isinstance(value, str) and _INTEGER.fullmatch(value):
         return int(value)
     return str(value) if isinstance(recorded, str) and isinstance(value, int | float) else value

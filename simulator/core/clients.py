@@ -12,18 +12,20 @@ import binascii
 import random
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from simulator.core.bindings import Bindings, Scope
 from simulator.core.correlation import Plan
 from simulator.core.events import Request
+from simulator.core.ids import is_distinctive, is_jwt, is_word
 from simulator.core.jsontext import leaves
 from simulator.core.places import json_of, query_items, segments
 from simulator.core.script import FlowScript
 
 _SPLIT: Final = re.compile(r"[\s,;=]+")
 _SHORTEST_CREDENTIAL: Final = 12
+_NO_TOKENS: Final = frozenset({"cookie", "x-stagesim-client"})
 _CREDENTIAL_FIELDS: Final = frozenset(
     "authorization proxy-authorization cookie x-api-key sec-websocket-protocol x-stagesim-client".split()
 )
@@ -46,7 +48,7 @@ class Clients:
         self._plan, self._seed, self._fresh = plan, seed, fresh
         self._owners: dict[str, Client] = {}
         self._everyone: dict[str, int] = {}
-        self._count = 0
+        self._count = self._met = 0
 
     def of(self, request: Request) -> Client:
         """The client that a request belongs to, a new one if nothing tells."""
@@ -55,12 +57,18 @@ class Clients:
             if value in self._owners:
                 return self._owners[value]
         self._count += 1
+        self._met += 1
         # strangers share their takes: a poll of /health by nobody in particular still makes progress
         client = Client(name=f"client {self._count}", takes=self._everyone)
-        for value in _credentials(request):
-            if len(value) >= _SHORTEST_CREDENTIAL:
-                self._own(client, value)
+        for value in _secrets(request):
+            self._own(client, value)
         return client
+
+    def forget(self) -> int:
+        """Begin anew, with other names: whoever asks next is nobody that was here. Says how many were forgotten."""
+        forgotten, self._met = self._met, 0
+        self._owners, self._everyone = {}, {}
+        return forgotten
 
     def bindings(self, client: Client, flow: str) -> Bindings:
         """The bindings of one of its flows."""
@@ -81,14 +89,40 @@ class Clients:
         self._owners.setdefault(value, client)
 
 
+def same(one: Client, other: Client) -> bool:
+    """Whether two are one; strangers are nobody in particular, all of them together."""
+    return one is other or not (one.known or other.known)
+
+
 def _carried(request: Request) -> Iterator[str]:
     """Everything in a request that may tell whose it is."""
+    yield from _secrets(request)
     yield from _credentials(request)
     yield from segments(request)
     yield from (value for _, value in query_items(request.query))
     document = json_of(request)
     if isinstance(document, dict | list):
         yield from (value for _, value in leaves(document) if isinstance(value, str))
+
+
+def _secrets(request: Request) -> Iterator[str]:
+    """Credentials that only one client has; the names of cookies, schemes and subprotocols many have."""
+    for name, value in request.headers:
+        match name.lower():
+            case "authorization" | "proxy-authorization":
+                yield value.partition(" ")[2].strip() or value
+            case "cookie":
+                values = (item.partition("=")[2].strip() for item in value.split(";"))
+                yield from (item for item in values if not is_word(item))
+            case "sec-websocket-protocol":
+                for part in _SPLIT.split(value):
+                    yield from _wrapped(part)
+                    yield from [part] if is_jwt(part) or is_distinctive(part) else []
+            case "x-api-key":
+                yield value
+            case "x-stagesim-client":
+                yield f"{name.lower()}: {value}"
+    yield from (value for name, value in query_items(request.query) if "token" in name.lower())
 
 
 def _credentials(request: Request) -> Iterator[str]:
@@ -99,6 +133,14 @@ def _credentials(request: Request) -> Iterator[str]:
                 yield part
                 yield from _wrapped(part)
     yield from (value for name, value in query_items(request.query) if "token" in name.lower())
+
+
+def tokens(request: Request) -> Iterator[str]:
+    """Credentials by which a request says what it may do; of its cookies, those that are tokens for certain."""
+    headers = tuple((name, value) for name, value in request.headers if name.lower() not in _NO_TOKENS)
+    yield from filter(None, _secrets(replace(request, headers=headers)))
+    cookies = [value for name, value in request.headers if name.lower() == "cookie"]
+    yield from (part for cookie in cookies for part in _SPLIT.split(cookie) if is_jwt(part))
 
 
 def _wrapped(part: str) -> Iterator[str]:

@@ -6,25 +6,30 @@ recording's header); `plan` applies rules to a recording and knows every single 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from simulator.core.events import Direction, Event, Request
 from simulator.core.ids import (
     has_random_part,
+    holds_uuid,
+    is_data,
     is_distinctive,
     is_id_name,
     is_jwt,
+    is_label,
+    is_unspaced,
     is_word,
     looks_like_id,
 )
+from simulator.core.inside import Finder, can_stand_inside
 from simulator.core.jsontext import Json
 from simulator.core.places import Slot, place, route, slots
 from simulator.core.recording import Correlation, Recording
 from simulator.core.timestamps import is_timestamp, looks_like_time
 from simulator.core.units import Time
 
-ECHOED, MINTED, TOKEN, TIME = "echoed", "minted", "token", "time"
+ECHOED, MINTED, TOKEN, TIME, COMPOSED = "echoed", "minted", "token", "time", "composed"
 
 _SHORTEST_ECHO = 4
 _SHORTEST_NUMBER = 5
@@ -32,13 +37,26 @@ _SHORTEST_NUMBER = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variable:
-    """One recorded value that is another in every run. `source` is the event where it first stands."""
+    """One recorded value that is another in every run. `source` is the event where it first stands.
+
+    `parts` are other variables inside of its text; of a composed one, nothing else changes.
+    """
 
     number: int
     kind: str
     value: Json
     source: int
     wall: Time
+    parts: tuple[Part, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Where another variable stands inside of a text."""
+
+    begin: int
+    end: int
+    variable: Variable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +70,12 @@ class Plan:
     def at(self, index: int | None) -> tuple[tuple[Slot, Variable], ...]:
         return () if index is None else self.uses.get(index, ())
 
+    def in_all(self, index: int) -> Iterator[Variable]:
+        """The variables of an event, and those inside of them."""
+        for _, variable in self.at(index):
+            yield variable
+            yield from (part.variable for part in variable.parts)
+
 
 @dataclass(slots=True)
 class _Sighting:
@@ -62,6 +86,17 @@ class _Sighting:
     place: str
     upstream: bool
     back: list[tuple[str, Slot, bool]] = field(default_factory=list)
+
+    @property
+    def used(self) -> bool:
+        """Whether the client sent it later."""
+        return any(upstream for _, _, upstream in self.back)
+
+    @property
+    def places(self) -> Iterator[str]:
+        """Where it stands in what the server says, if it said it first."""
+        yield self.place
+        yield from (where for where, _, upstream in self.back if not upstream)
 
 
 def _key(value: Json) -> str | None:
@@ -84,20 +119,11 @@ def _walk(recording: Recording) -> Iterator[tuple[int, Event, Slot, Json, str]]:
 
 def propose(recording: Recording) -> tuple[Correlation, ...]:
     """Find what correlates in a recording; places that its header says to ignore are left out."""
-    seen: dict[str, _Sighting] = {}
-    ignored = set(recording.header.ignore)
-    for _, event, slot, value, where in _walk(recording):
-        key = _key(value)
-        if key is None or where in ignored:
-            continue
-        upstream = event.direction is Direction.UPSTREAM
-        if key in seen:
-            seen[key].back.append((where, slot, upstream))
-        else:
-            seen[key] = _Sighting(value, slot, where, upstream)
+    seen = _sightings(recording)
+    data = _data_places(seen)
     found: dict[tuple[str, str], dict[str, None]] = {}
-    for sighting in seen.values():
-        kind = _kind(sighting)
+    for sighting in seen:
+        kind = _kind(sighting, data)
         if kind is not None:
             targets = found.setdefault((sighting.place, kind), {})
             targets.update({where: None for where, _, _ in sighting.back if where != sighting.place})
@@ -107,31 +133,83 @@ def propose(recording: Recording) -> tuple[Correlation, ...]:
     )
 
 
-def _kind(sighting: _Sighting) -> str | None:
+def _sightings(recording: Recording) -> Iterable[_Sighting]:
+    """Every value; what the client sent comes back also as a part of what the server says."""
+    seen: dict[str, _Sighting] = {}
+    finder, ignored = Finder(), set(recording.header.ignore)
+    for _, event, slot, value, where in _walk(recording):
+        key = _key(value)
+        if key is None or where in ignored:
+            continue
+        upstream = event.direction is Direction.UPSTREAM
+        if key in seen:
+            seen[key].back.append((where, slot, upstream))
+            continue
+        seen[key] = _Sighting(value, slot, where, upstream)
+        if upstream and can_stand_inside(value):
+            finder.add(value)
+        elif not upstream and isinstance(value, str):
+            for begin, end in finder.find(value):
+                seen[value[begin:end]].back.append((where, slot, upstream))
+    return seen.values()
+
+
+def _data_places(seen: Iterable[_Sighting]) -> frozenset[str]:
+    """Places where the server puts data: what looks like an id there does so by chance, or is data as well."""
+    return frozenset(
+        where
+        for sighting in seen
+        if not sighting.upstream
+        and is_data(sighting.value)
+        and not (sighting.used and is_unspaced(sighting.value))
+        for where in sighting.places
+    )
+
+
+def _kind(sighting: _Sighting, data: frozenset[str]) -> str | None:
     """Who made a value that travels; None for one that does not, or only seems to."""
     if sighting.upstream:
         back = [slot for _, slot, upstream in sighting.back if not upstream]
         return ECHOED if back and _travels(sighting.value, sighting.first, back) else None
     if is_jwt(sighting.value):
         return TOKEN
-    return MINTED if _minted(sighting) else None
+    return MINTED if _minted(sighting, data) else None
 
 
 def _travels(value: Json, source: Slot, back: list[Slot]) -> bool:
-    if isinstance(value, str):
-        if is_word(value):  # 'active' twice is chance; a plain word is an id only where both names say so
-            return all(_names_id(slot) and slot.part != "path" for slot in (source, back[0]))
-        return len(value) >= _SHORTEST_ECHO
-    return isinstance(value, int | float) and len(str(value)) >= _SHORTEST_NUMBER
+    if is_word(value) or is_label(value):  # 'active' twice is chance: an id only where both names say so
+        return all(_names_id(slot) and slot.part != "path" for slot in (source, back[0]))
+    if len(str(value)) < (_SHORTEST_ECHO if isinstance(value, str) else _SHORTEST_NUMBER):
+        return False
+    if _may_count(value):
+        return _names_id(source) or any(_names_id(slot) or _named(slot) == _named(source) for slot in back)
+    return True
 
 
-def _minted(sighting: _Sighting) -> bool:
-    value = sighting.value
+def _may_count(value: Json) -> bool:
+    """Whether a value is a number that only says how many or how long; one of ten digits is no chance."""
+    text = str(value)
+    return len(text) < 10 and text.removeprefix("-").replace(".", "", 1).isdecimal()
+
+
+def _named(slot: Slot) -> str | int:
+    return next((step for step in reversed(slot.at) if isinstance(step, str)), slot.at[0])
+
+
+def _minted(sighting: _Sighting, data: frozenset[str]) -> bool:
+    """Whether the server made this value to be unique, and did not just say something with digits in it."""
+    value, first = sighting.value, sighting.first
     if not isinstance(value, str) or not has_random_part(value) or looks_like_time(value):
         return False
-    used_by_client = any(upstream for _, _, upstream in sighting.back)
     comes_back = bool(sighting.back) and is_distinctive(value)
-    return looks_like_id(value) or _names_id(sighting.first) or used_by_client or comes_back
+    used = any(sent and (_names_id(slot) or not _may_count(value)) for _, slot, sent in sighting.back)
+    if first.part == "header":
+        return looks_like_id(value) or _names_id(first) or used or comes_back
+    if not is_unspaced(value):
+        return False
+    if _names_id(first):
+        return True
+    return sighting.place not in data and (holds_uuid(value) or used or comes_back)
 
 
 def _names_id(slot: Slot) -> bool:
@@ -146,9 +224,10 @@ def plan(recording: Recording) -> Plan:
     """Apply the header's correlations, or what `propose` finds where it has none; timestamps are always found."""
     header = recording.header
     correlations = propose(recording) if header.correlate is None else header.correlate
-    sources = {item.source: item for item in correlations}
+    sources = _by_source(correlations)
     known: dict[str, tuple[Variable, Correlation | None]] = {}
-    uses: dict[int, list[tuple[Slot, Variable]]] = {}
+    uses: list[tuple[int, Slot, Variable]] = []
+    texts: list[tuple[int, Slot, str]] = []
     numbered: list[Variable] = []
     for index, event, slot, value, where in _walk(recording):
         key = _key(value)
@@ -157,18 +236,73 @@ def plan(recording: Recording) -> Plan:
         wall = header.created + event.at
         entry = known.get(key)
         if entry is None or not _belongs(entry[1], where):
-            kind = sources[where].kind if where in sources else _time_kind(event, value, wall)
+            kind = _kind_at(sources[where], value) if where in sources else _time_kind(event, value, wall)
             if kind is None:
+                if isinstance(value, str) and event.direction is Direction.DOWNSTREAM:
+                    texts.append((index, slot, value))
                 continue
             variable = Variable(number=len(numbered), kind=kind, value=value, source=index, wall=wall)
             numbered.append(variable)
             entry = known[key] = (variable, sources.get(where))
-        uses.setdefault(index, []).append((slot, entry[0]))
+        uses.append((index, slot, entry[0]))
+    variables, composed = _composed(numbered, texts)
+    found: dict[int, list[tuple[Slot, Variable]]] = {}
+    for index, slot, variable in [*uses, *composed]:
+        found.setdefault(index, []).append((slot, variables[variable.number]))
     return Plan(
-        variables=tuple(numbered),
-        uses={index: tuple(found) for index, found in uses.items()},
+        variables=tuple(variables),
+        uses={index: tuple(pairs) for index, pairs in found.items()},
         correlations=correlations,
     )
+
+
+def _composed(
+    plain: list[Variable], texts: list[tuple[int, Slot, str]]
+) -> tuple[list[Variable], list[tuple[int, Slot, Variable]]]:
+    """All variables with their parts, in order of their numbers, and the uses of those that are only composed."""
+    ids: dict[str, Variable] = {}
+    for variable in plain:
+        if variable.kind in (ECHOED, MINTED) and can_stand_inside(variable.value):
+            ids.setdefault(variable.value, variable)
+    finder = Finder(ids)
+    spans = {item.number: _spans(item, finder, ids) for item in plain if item.kind == MINTED}
+    variables, uses = list(plain), []
+    for index, slot, text in texts:
+        item = Variable(number=len(variables), kind=COMPOSED, value=text, source=index, wall=0)
+        if found := _spans(item, finder, ids):
+            spans[item.number] = found
+            variables.append(item)
+            uses.append((index, slot, item))
+    sources = [item.source for item in variables]
+    for number, found in spans.items():  # an id is there from where it is first a part of something
+        for _, _, part in found:
+            sources[part.number] = min(sources[part.number], variables[number].source)
+    for item in sorted(variables, key=lambda item: len(str(item.value))):  # parts before what has them
+        parts = tuple(Part(begin, end, variables[part.number]) for begin, end, part in spans.get(item.number, ()))
+        variables[item.number] = replace(item, source=sources[item.number], parts=parts)
+    return variables, uses
+
+
+def _spans(item: Variable, finder: Finder, ids: Mapping[str, Variable]) -> list[tuple[int, int, Variable]]:
+    """Which ids stand where in a text of the server; none that the client had not sent by then."""
+    text = str(item.value)
+    found = [(begin, end, ids[text[begin:end]]) for begin, end in finder.find(text)]
+    return [(begin, end, part) for begin, end, part in found if part.kind == MINTED or part.source < item.source]
+
+
+def _by_source(correlations: Iterable[Correlation]) -> dict[str, Correlation]:
+    """One correlation for each source: a place may hold a token now and another id then."""
+    found: dict[str, Correlation] = {}
+    for item in correlations:
+        first = found.get(item.source, item)
+        found[item.source] = replace(first, targets=tuple(dict.fromkeys([*first.targets, *item.targets])))
+    return found
+
+
+def _kind_at(correlation: Correlation, value: Json) -> str:
+    if correlation.kind == ECHOED:
+        return ECHOED
+    return TOKEN if is_jwt(value) else MINTED
 
 
 def uncorrelated(recording: Recording, planned: Plan) -> list[str]:

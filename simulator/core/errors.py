@@ -22,6 +22,7 @@ class StagesimError(Exception):
 
     def within(self, place: str, joint: str = ": ") -> Self:
         """The same error, its place read as a position inside `place`."""
+        joint = "" if joint == "." and self.place.startswith("[") else joint
         inner = f"{place}{joint}{self.place}" if self.place else place
         return type(self)(self.problem, place=inner, hint=self.hint)
 

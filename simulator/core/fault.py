@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, ClassVar
 
+from simulator.core.errors import FaultError
 from simulator.core.events import (
     Bytes,
     Chunk,
@@ -51,6 +52,12 @@ class Context:
     """What a fault may know: the flow, the time, seeded luck, its own memory of this flow, and what went before.
 
     `until` is the end of a lasting fault's time on this flow, or NEVER. `past` holds what went out before.
+    `peers` counts the flows that the rule has matched and that are still there, this one included. `recall` takes
+    back what the fault has delayed in the event's direction and is still on its way: it is due now, to be given
+    again or not. `common` is its memory of all flows whose matches the rule counts together, `wall` the time now
+    since the Unix epoch, and `recorded` what the flow's service was asked over HTTP and answered in the recording.
+    `again` has the fault applied to the same event once more, so long from now; `minted` is told what value the
+    fault has made that belongs to this client.
     """
 
     flow: str
@@ -60,6 +67,13 @@ class Context:
     until: Time = NEVER
     memory: dict[str, Any] = field(default_factory=dict)
     past: tuple[Event, ...] = ()
+    peers: int = 1
+    recall: Callable[[], list[Event]] = list
+    common: dict[str, Any] = field(default_factory=dict)
+    wall: Time = 0
+    recorded: Sequence[tuple[Request, Response]] = ()
+    again: Callable[[Time], None] = lambda by: None
+    minted: Callable[[str], None] = lambda value: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,12 +82,15 @@ class Fault(ABC):
 
     `acts_on` are the kinds of event that can trigger the fault or be changed by it, `direction` the way they
     travel unless a rule selects otherwise (None: either way). The first docstring line is its description.
+    With `keeps_open`, the server's end of the connection does not end as long as the fault lasts, whatever the
+    client does.
     """
 
     name: ClassVar[str]
     mode: ClassVar[Mode] = Mode.TRANSFORM
     acts_on: ClassVar[Kinds] = DATA
     direction: ClassVar[Direction | None] = Direction.DOWNSTREAM
+    keeps_open: ClassVar[bool] = False
 
     @abstractmethod
     def apply(self, event: Event, context: Context) -> Iterable[Event]:
@@ -86,6 +103,10 @@ class Fault(ABC):
         """Whether an event can trigger the fault or be changed by it."""
         return type(event) in self.acts_on
 
+    def follows(self, event: Event) -> bool:
+        """For a transform: whether it is given this later event of a flow as well, once it was given one there."""
+        return False
+
     def affects(self, event: Event) -> bool:
         """For a lasting fault: whether it is given this later event of the flow."""
         return event.direction is Direction.DOWNSTREAM
@@ -93,6 +114,12 @@ class Fault(ABC):
     def lets_pass(self, event: Event) -> bool:
         """Whether an event may overtake what this fault holds back; RFC 6455 lets control frames do so."""
         return False
+
+
+def require(holds: bool, field_name: str, problem: str) -> None:
+    """For `__post_init__`: raise FaultError, with the field as its place, unless what must hold does."""
+    if not holds:
+        raise FaultError(problem, place=field_name)
 
 
 def delayed(event: Event, by: Time) -> Event:

@@ -4,25 +4,53 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Callable
 from typing import Final
 
 from simulator.core.jsontext import Json
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.I)
 _MIXED_HEX: Final = re.compile(r"(?<![0-9A-Za-z])(?=[0-9a-f]*\d)(?=\d*[a-f])[0-9a-f]{8,}(?![0-9A-Za-z])", re.I)
+_DATE: Final = r"(?:19|20)\d\d(-?)(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12]\d|3[01])"
 _RANDOM_RUN: Final = re.compile(
-    r"(?<![0-9A-Za-z])(?:[0-9a-f]{6,}|[0-9A-F]{6,}|[0-9A-Z]{20,}|\d{4,})(?![0-9A-Za-z])"
+    rf"(?<![0-9A-Za-z])(?!{_DATE}(?![0-9A-Za-z]))"
+    r"(?:(?=[a-f]*\d)[0-9a-f]{6,}|(?=[A-F]*\d)[0-9A-F]{6,}|(?=[A-Fa-f]*\d)[0-9A-Fa-f]{8,}"
+    r"|[0-9A-Z]{20,}|\d{4,})(?![0-9A-Za-z])"
 )
 _LONG_RANDOM: Final = re.compile(r"(?=[^0-9]*\d)(?=[^A-Za-z]*[A-Za-z])[0-9A-Za-z_-]{20,64}")
 _TEN_DIGITS: Final = re.compile(r"\d{10}")
 _ID_KEY: Final = re.compile(r"(?:^|[_\-.])(?:id|ids|uuid|guid|key|nonce|sid)$|(?:Id|ID|Uuid|UUID)$", re.I)
 _JWT: Final = re.compile(r"eyJ[\w-]{4,}\.eyJ[\w-]{4,}\.[\w-]*")
 _WORD: Final = re.compile(r"[A-Za-z][A-Za-z_.:/-]*")
+_VERSION: Final = re.compile(r"v?\d{1,4}(?:\.\d{1,4}){1,3}(?:[-+.][A-Za-z]\w*)?", re.I)
+_DATED: Final = re.compile(rf"(?=.*[A-Za-z]).*(?<![0-9A-Za-z]){_DATE}(?![0-9A-Za-z]).*")
+_UNSPACED: Final = re.compile(r"[^\s\"'`()\[\]{}<>]{1,200}")
+_SECRET_KEY: Final = re.compile(r"(?:token|secret|password|passwd|passphrase|signature|api[_-]?key)$", re.I)
 
 
 def looks_like_id(value: Json) -> bool:
     """Whether a value was certainly made by a machine to be unique: a UUID, a run of mixed hex digits."""
     return isinstance(value, str) and len(value) <= 200 and bool(_UUID.search(value) or _MIXED_HEX.search(value))
+
+
+def holds_uuid(value: Json) -> bool:
+    """Whether a value has a UUID in it, which nothing but chance makes: other hex digits may be a checksum."""
+    return isinstance(value, str) and bool(_UUID.search(value))
+
+
+def is_data(value: Json) -> bool:
+    """Whether a text says something, as neither an id does nor a plain word: a sentence, a list, a number."""
+    return isinstance(value, str) and not (is_word(value) or (is_unspaced(value) and is_distinctive(value)))
+
+
+def is_unspaced(value: Json) -> bool:
+    """Whether a text is one piece, as ids are: without spaces, quotation marks and brackets."""
+    return isinstance(value, str) and bool(_UNSPACED.fullmatch(value))
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a field of this name holds a secret: 'token', 'access_token', 'X-Amz-Signature'."""
+    return bool(_SECRET_KEY.search(name))
 
 
 def is_id_name(name: str | int) -> bool:
@@ -41,16 +69,31 @@ def is_distinctive(value: Json) -> bool:
 
 
 def _nanoid(value: str) -> bool:
-    return bool(_LONG_RANDOM.fullmatch(value)) and sum(char.isdigit() for char in value) >= 3
+    """Whether a text is a long random word; 'claude-3-5-sonnet-20241022' is made of words and numbers."""
+    if not _LONG_RANDOM.fullmatch(value) or sum(char.isdigit() for char in value) < 3:
+        return False
+    return any(len(part) > 4 and not (part.isalpha() or part.isdigit()) for part in re.split("[-_]", value))
 
 
 def is_jwt(value: Json) -> bool:
     return isinstance(value, str) and bool(_JWT.fullmatch(value))
 
 
+def with_jwts(text: str, new: Callable[[str], str]) -> str:
+    """A text with every token in it replaced by what is new for it."""
+    return _JWT.sub(lambda found: new(found[0]), text)
+
+
 def is_word(value: Json) -> bool:
     """Whether a text is a plain word such as a type or status name, which many messages share by chance."""
     return isinstance(value, str) and bool(_WORD.fullmatch(value))
+
+
+def is_label(value: Json) -> bool:
+    """Whether a text is a version, or a name with a date in it as models and releases have, and so comes often."""
+    if not is_unspaced(value) or has_random_part(value):
+        return False
+    return bool(_VERSION.fullmatch(str(value)) or _DATED.fullmatch(str(value)))
 
 
 def fresh(value: str, rng: random.Random) -> str:
@@ -71,17 +114,13 @@ def _fresh_uuid(value: str, rng: random.Random) -> str:
 
 
 def _fresh_run(value: str, rng: random.Random) -> str:
-    lower_hex = not set(value) - set("0123456789abcdef-")
-    upper_hex = not set(value) - set("0123456789ABCDEF-")
-    letters = "abcdef" if lower_hex else "ABCDEF" if upper_hex else ""
+    letters = "abcdefghijklmnopqrstuvwxyz" if set(value.lower()) - set("0123456789abcdef-") else "abcdef"
     return "".join(_fresh_char(char, letters, rng, first=index == 0) for index, char in enumerate(value))
 
 
 def _fresh_char(char: str, letters: str, rng: random.Random, *, first: bool) -> str:
     if char.isdigit():
         return rng.choice("123456789" if first and char != "0" else "0123456789")
-    if letters and char in letters:
-        return rng.choice(letters)
     if char.isalpha() and char.isascii():
-        return rng.choice("abcdefghijklmnopqrstuvwxyz" if char.islower() else "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+        return rng.choice(letters if char.islower() else letters.upper())
     return char

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from enum import Enum
 from functools import lru_cache
 from typing import Final, NoReturn
@@ -32,6 +33,10 @@ STYLES: Final[dict[str, tuple[tuple[str, str], bool]]] = {
     "spaced-unicode": ((", ", ": "), False),
 }
 """How the common writers space and escape JSON: separators, and whether non-ASCII is escaped."""
+
+
+_TOKENS: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{},:]|[^\s\[\]{},:"]+')
+_SURROGATES: Final = re.compile("[\ud800-\udfff]")
 
 
 def _no_constants(name: str) -> NoReturn:
@@ -79,9 +84,10 @@ def children(value: dict[str, Json] | list[Json]) -> list[Json]:
 
 
 def dump(value: Json, style: str = "spaced") -> str:
-    """Write a value in one of STYLES."""
+    """Write a value in one of STYLES; lone surrogates are always escaped, as JSON.stringify does."""
     separators, ascii_only = STYLES[style]
-    return json.dumps(value, separators=separators, ensure_ascii=ascii_only)
+    text = json.dumps(value, separators=separators, ensure_ascii=ascii_only)
+    return text if text.isascii() else _SURROGATES.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def style_of(text: str, value: Json) -> str | None:
@@ -113,6 +119,16 @@ def at_path(value: MaybeJson, path: Path) -> MaybeJson:
     return value
 
 
+def values_at(value: MaybeJson, path: Path) -> list[Json]:
+    """Every value at a path in which the step '*' stands for any position of a list."""
+    found = [] if value is MISSING else [value]
+    for step in path:
+        any_item = step == "*"
+        lists = [item for outer in found if any_item and isinstance(outer, list) for item in outer]
+        found = lists + [item for outer in found if (item := at_path(outer, (step,))) is not MISSING]
+    return found
+
+
 def replaced(value: Json, path: Path, new: Json) -> Json:
     """A copy of `value` in which the value at an existing path is `new`; only what is on the path is copied."""
     if not path:
@@ -123,6 +139,38 @@ def replaced(value: Json, path: Path, new: Json) -> Json:
     if isinstance(value, list) and isinstance(step, int):
         return [*value[:step], replaced(value[step], rest, new), *value[step + 1 :]]
     raise KeyError(step)
+
+
+@lru_cache(maxsize=1024)
+def spans(text: str) -> Mapping[Path, tuple[int, int]]:
+    """Where each scalar of a JSON object or array stands in its text; of a key that comes twice, the last."""
+    found: dict[Path, tuple[int, int]] = {}
+    steps: list[str | int | None] = []  # one for each open container; None in an object that waits for a key
+    for token in _TOKENS.finditer(text):
+        match token[0][0]:
+            case "{" | "[" as bracket:
+                steps.append(None if bracket == "{" else 0)
+            case "}" | "]":
+                steps.pop()
+            case ",":
+                last = steps[-1]
+                steps[-1] = last + 1 if isinstance(last, int) else None
+            case ":":
+                pass
+            case _ if steps[-1] is None:
+                steps[-1] = str(json.loads(token[0]))
+            case _:
+                found[tuple(step for step in steps if step is not None)] = token.span()
+    return found
+
+
+def spliced(text: str, values: Mapping[Path, Json]) -> str:
+    """The text of an object or array with other scalars at these paths; all else stays as it is laid out."""
+    style, where = "spaced" if text.isascii() else "spaced-unicode", spans(text)
+    for path in sorted(values, key=lambda path: where[path], reverse=True):
+        begin, end = where[path]
+        text = text[:begin] + dump(values[path], style) + text[end:]
+    return text
 
 
 def path_text(path: Path) -> str:

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from simulator.core.events import Close, Event, Message, Request, header
-from simulator.core.ids import is_jwt, looks_like_id
+from simulator.core.ids import is_jwt, is_secret_name, looks_like_id
 from simulator.core.jsontext import MISSING, Json, MaybeJson, Path, leaves, path_text
-from simulator.core.places import json_of, query_items, segments
+from simulator.core.places import json_of, query_values, segments
 from simulator.core.timestamps import looks_like_time
 
 DISCRIMINATORS: Final = frozenset(
@@ -117,13 +117,13 @@ def _paths(recorded: Request, live: Request, translate: Translate) -> list[Misma
 
 
 def _queries(recorded: Request, live: Request, translate: Translate) -> tuple[int, list[Mismatch]]:
-    ours, theirs = dict(query_items(recorded.query)), dict(query_items(live.query))
+    ours, theirs = query_values(recorded.query), query_values(live.query)
     found = []
-    for name in sorted(ours.keys() | theirs.keys()):
-        our, their = ours.get(name), theirs.get(name)
-        if our is None or their is None or not _same_or_volatile(our, their, translate):
+    for name, nth in sorted(ours.keys() | theirs.keys()):
+        our, their = ours.get((name, nth)), theirs.get((name, nth))
+        if our is None or their is None or not (is_secret_name(name) or _same_or_volatile(our, their, translate)):
             found.append(Mismatch(place=f"query.{name}", expected=shown(our), found=shown(their)))
-    return sum(ours[name] == theirs.get(name) for name in ours), found
+    return sum(theirs.get(key) == our for key, our in ours.items()), found
 
 
 def _same_or_volatile(recorded: str, live: str, translate: Translate) -> bool:
@@ -168,7 +168,8 @@ def _shapes(path: Path, ours: Json, theirs: Json, translate: Translate, found: l
             if key in theirs:
                 score += _shapes((*path, key), our, theirs[key], translate, found)
             else:
-                found.append(Mismatch(place=path_text((*path, key)), expected=shown(our), found="nothing"))
+                expected = "null" if our is None else shown(our)
+                found.append(Mismatch(place=path_text((*path, key)), expected=expected, found="nothing"))
         return score
     if isinstance(ours, list) and isinstance(theirs, list):
         pairs = zip(ours, theirs, strict=False)  # lists of any length: their items are data

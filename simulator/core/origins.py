@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from simulator.core.events import Chunk, Event, Message, Response
 from simulator.core.places import with_body
@@ -42,14 +44,17 @@ class Origins:
         return event
 
     def _text(self, text: str) -> str:
-        for old, new in self.pairs:
-            text = text.replace(old, new)
-        return text
+        live = dict(self.pairs)
+        return _pattern(self.pairs).sub(lambda found: live[found[0]], text)
 
     def _bytes(self, data: bytes) -> bytes:
-        for old, new in self.pairs:
-            data = data.replace(old.encode(), new.encode())
-        return data
+        return self._text(data.decode("latin-1")).encode("latin-1")
+
+
+@lru_cache(maxsize=64)
+def _pattern(pairs: tuple[tuple[str, str], ...]) -> re.Pattern[str]:
+    """Every recorded origin where it ends as well: 'http://localhost' is not in 'http://localhost:3000'."""
+    return re.compile(rf"(?:{'|'.join(re.escape(old) for old, _ in pairs)})(?![\w-]|\.\w|:\d)", re.ASCII)
 
 
 def _forms(origin: str) -> tuple[str, str]:

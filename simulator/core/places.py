@@ -6,12 +6,11 @@ and is what people read and write in a recording's header.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final, Literal
-from urllib.parse import parse_qsl, quote, unquote, urlencode
+from urllib.parse import parse_qsl, quote, quote_plus, unquote
 
 from simulator.core import jsontext
 from simulator.core.events import Direction, Event, Headers, Message, Request, Response, header
@@ -74,6 +73,11 @@ def query_items(query: str) -> list[tuple[str, str]]:
     return parse_qsl(query, keep_blank_values=True)
 
 
+def query_values(query: str) -> dict[tuple[str, int], str]:
+    """The values of a query by name, and by which of that name."""
+    return {(name, nth): value for (name, value), nth in _counted(query_items(query))}
+
+
 def json_of(event: Event) -> jsontext.MaybeJson:
     """The JSON object or array that an event carries, or MISSING. Do not change it: it is shared."""
     if isinstance(event, Message):
@@ -109,16 +113,17 @@ def _json_text(text: str, values: Mapping[Path, Json]) -> str:
     before = jsontext.parse_object(text)
     if before is MISSING:
         return text
+    old = {path: jsontext.at_path(before, path) for path in values}
+    changed = {path: value for path, value in values.items() if old[path] not in (MISSING, value)}
+    if not changed:
+        return text
     style = _style(text)
+    if style is None:  # an unusual layout
+        return jsontext.spliced(text, changed)
     after: Json = before
-    for path, value in values.items():
-        old = jsontext.at_path(before, path)
-        if old is MISSING or old == value:
-            continue
+    for path, value in changed.items():
         after = jsontext.replaced(after, path, value)
-        if style is None:  # an unusual layout, kept by replacing the literal wherever it stands
-            text = text.replace(json.dumps(old, ensure_ascii=False), json.dumps(value, ensure_ascii=False))
-    return text if style is None or after is before else jsontext.dump(after, style)
+    return jsontext.dump(after, style)
 
 
 @lru_cache(maxsize=4096)
@@ -147,20 +152,24 @@ def _with_headers(headers: Headers, values: Mapping[Path, str]) -> Headers:
 
 
 def _with_target(request: Request, values: Mapping[Slot, Json]) -> str:
-    path = request.path
-    if any(slot.part == "path" for slot in values):
-        parts = segments(request)
-        path = "/" + "/".join(
-            quote(str(values.get(Slot("path", (index,)), part)), safe="@:!$&'()*+,;=~")
-            for index, part in enumerate(parts)
-        )
-    if not any(slot.part == "query" for slot in values):
-        return path + request.target[len(request.path) :]
-    items = [
-        (name, str(values.get(Slot("query", (name, nth)), value)))
-        for (name, value), nth in _counted(query_items(request.query))
-    ]
-    return f"{path}?{urlencode(items)}"
+    path, mark, query = request.target.partition("?")
+    lead = "/" if path.startswith("/") else ""
+    parts = path.removeprefix("/").split("/")
+    for index, part in enumerate(parts):
+        value = values.get(Slot("path", (index,)), MISSING)
+        if value is not MISSING and str(value) != unquote(part):
+            parts[index] = quote(str(value), safe="@:!$&'()*+,;=~")
+    return f"{lead}{'/'.join(parts)}{mark}{_with_query(query, values)}"
+
+
+def _with_query(query: str, values: Mapping[Slot, Json]) -> str:
+    items = query.split("&")
+    given = [index for index, item in enumerate(items) if item]
+    for index, ((name, old), nth) in zip(given, _counted(query_items(query)), strict=True):
+        value = values.get(Slot("query", (name, nth)), MISSING)
+        if value is not MISSING and str(value) != old:
+            items[index] = f"{items[index].partition('=')[0]}={quote_plus(str(value))}"
+    return "&".join(items)
 
 
 def value_at(event: Event, slot: Slot) -> jsontext.MaybeJson:

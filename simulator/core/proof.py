@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from simulator.core.journal import Note
@@ -35,14 +35,29 @@ class RuleProof:
 def proofs(session: Session) -> list[RuleProof]:
     """The proof of every rule that was ever armed, in order."""
     notes = session.journal.notes()
+    lives = {stage.rule.name: _lives(stage.rule.name, notes) for stage in session.stages}
     return [
-        _proof(stage.rule.name, stage.rule.fault.name, stage.matched, stage.fired, notes)
+        _proof(stage.rule.name, stage.rule.fault.name, stage.matched, stage.fired, next(lives[stage.rule.name]))
         for stage in session.stages
     ]
 
 
-def _proof(rule: str, fault: str, matched: int, fired: int, notes: Iterable[Note]) -> RuleProof:
-    mine = [note for note in notes if note.what in ("fired", "affected") and note.detail.get("rule") == rule]
+def _lives(rule: str, notes: Iterable[Note]) -> Iterator[list[Note]]:
+    """What rules of this name did: a rule that was disarmed may be armed again, and is another one then."""
+    mine: list[Note] = []
+    for note in notes:
+        if note.detail.get("rule") == rule:
+            if note.what == "disarmed":
+                yield mine
+                mine = []
+            elif note.what in ("fired", "affected"):
+                mine.append(note)
+    while True:  # one more is armed, or was taken away without a note
+        yield mine
+        mine = []
+
+
+def _proof(rule: str, fault: str, matched: int, fired: int, mine: Sequence[Note]) -> RuleProof:
     if not mine:
         return RuleProof(rule=rule, fault=fault, matched=matched, fired=fired)
     first = next((note for note in mine if note.what == "fired"), mine[0])

@@ -8,8 +8,8 @@ from fnmatch import fnmatchcase
 from typing import Literal
 
 from simulator.core.events import Close, Direction, Event, Message, Request, Response, is_upgrade
-from simulator.core.fault import Fault
-from simulator.core.jsontext import MISSING, Json, MaybeJson, Path, at_path
+from simulator.core.fault import Fault, Mode
+from simulator.core.jsontext import MISSING, Json, MaybeJson, Path, values_at
 from simulator.core.places import json_of
 from simulator.core.units import Time
 
@@ -24,12 +24,16 @@ class Condition:
     exists: bool = True
 
     def holds(self, document: MaybeJson) -> bool:
-        value = at_path(document, self.path)
-        if value is MISSING:
+        found = values_at(document, self.path)
+        if not found:
             return not self.exists
         if self.pattern is not None:
-            return isinstance(value, str) and re.fullmatch(self.pattern, value) is not None
-        return value in self.values if self.values else self.exists
+            return any(isinstance(value, str) and re.fullmatch(self.pattern, value) for value in found)
+        return any(map(self._wants, found)) if self.values else self.exists
+
+    def _wants(self, value: Json) -> bool:
+        """Whether a value is one of those wanted; true is not 1."""
+        return any(value == one and isinstance(value, bool) == isinstance(one, bool) for one in self.values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +105,10 @@ class Trigger:
     Of the matching events, `nth` fires on the Nth only, `every` on each Nth, `after_n` on all beyond the Nth;
     `times` limits how often.
     `after` waits from the first match, `lasts` (`for:` in files) ends it so long after it began.
-    `first_connections` keeps it to the first N connections of the run.
+    `first_connections` keeps it to the first N connections of the run that the rule means at all.
+    `window` keeps it to matches that come so long after their flow began: after the 101 that opened a WebSocket,
+    or after the request. With `ramp`, the rule's probability rises to what it is in that time, from 0 at the first
+    match.
     Matches are counted `per` 'flow' on a WebSocket and per 'run' on plain HTTP, unless said.
     """
 
@@ -113,6 +120,8 @@ class Trigger:
     after: Time = 0
     lasts: Time | None = None
     first_connections: int | None = None
+    window: tuple[Time, Time] | None = None
+    ramp: Time = 0
     per: Literal["flow", "client", "run"] | None = None
 
     def counts(self, match: int) -> bool:
@@ -122,6 +131,14 @@ class Trigger:
             and (self.every is None or match % self.every == 0)
             and (self.after_n is None or match > self.after_n)
         )
+
+    def in_window(self, age: Time) -> bool:
+        """Whether a match on a flow of this age is one to count."""
+        return self.window is None or self.window[0] <= age < self.window[1]
+
+    def chance(self, probability: float, elapsed: Time) -> float:
+        """The probability, so long after the first match that counted."""
+        return probability * min(1.0, elapsed / self.ramp) if self.ramp else probability
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,8 +157,9 @@ class Rule:
 
     def means(self, event: Event, request: Request | None, client: str = "") -> bool:
         """Whether an event matches, before any counting."""
-        if self.when.on == "connect":
-            return is_upgrade(event) and self.select.selects(event, request, client)
+        if self.when.on == "connect":  # the moment, unless the fault is about the 101 itself
+            meant = self.fault.mode is not Mode.TRANSFORM or self.fault.concerns(event)
+            return is_upgrade(event) and meant and self.select.selects(event, request, client)
         way = self.fault.direction if self.select.direction is None else None
         return (
             self.fault.concerns(event)

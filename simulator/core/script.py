@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from simulator.core import correlation
 from simulator.core.errors import RecordingError
-from simulator.core.events import Direction, Event, Message, Ping, Pong, Request, is_upgrade
+from simulator.core.events import Direction, Event, Message, Ping, Pong, Request, Response, is_upgrade
 from simulator.core.matching import is_heartbeat
 from simulator.core.places import route
 from simulator.core.recording import Recording
@@ -26,6 +26,7 @@ class Reaction:
     index: int
     delay: Time
     event: Event
+    heartbeat: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +81,8 @@ def compile_script(recording: Recording) -> Script:
     for index, cause in causes.items():
         event = recording.events[index]
         delay = event.at - recording.events[cause].at
-        reactions.setdefault(cause, []).append(Reaction(index=index, delay=delay, event=event))
+        reaction = Reaction(index=index, delay=delay, event=event, heartbeat=is_heartbeat(event))
+        reactions.setdefault(cause, []).append(reaction)
     flows = [_flow(recording, flow, events, reactions) for flow, events in _indexed(recording).items()]
     return Script(recording=recording, flows=tuple(flows), plan=plan)
 
@@ -121,6 +123,17 @@ def _flow(
     )
 
 
+def exchanges(script: Script) -> dict[str, list[tuple[Request, Response]]]:
+    """What each service was asked and what it answered, in order, but for WebSockets and answers in pieces."""
+    found: dict[str, list[tuple[Request, Response]]] = {}
+    requests = {flow.flow: flow.request for flow in script.flows}
+    for event in script.recording.events:
+        if isinstance(event, Response) and not event.streaming and not is_upgrade(event):
+            request = requests[event.flow]
+            found.setdefault(request.service, []).append((request, event))
+    return found
+
+
 def greetings(recording: Recording, plan: correlation.Plan) -> frozenset[int]:
     """Server messages that answer the opening of their WebSocket although the client had spoken already.
 
@@ -143,7 +156,7 @@ def greetings(recording: Recording, plan: correlation.Plan) -> frozenset[int]:
 def _echoes(index: int, messages: set[int], plan: correlation.Plan) -> bool:
     """Whether an event sends back what came in one of these messages."""
     return any(
-        variable.kind == correlation.ECHOED and variable.source in messages for _, variable in plan.at(index)
+        variable.kind == correlation.ECHOED and variable.source in messages for variable in plan.in_all(index)
     )
 
 
@@ -196,6 +209,8 @@ class _Track:
             self.opening = index
         if isinstance(event, Ping):
             self.pings[event.data] = index
+        elif isinstance(event, Pong):
+            pass  # an answer, and no question
         elif is_heartbeat(event):
             self.heartbeat = index
         else:
@@ -205,7 +220,9 @@ class _Track:
         """A pong answers its ping, a JSON heartbeat the other side's; else the flow's own clock beats."""
         if isinstance(event, Pong) and event.data in self.pings:
             return self.pings[event.data]
+        if isinstance(event, Ping | Pong):
+            return self.opening
         if is_heartbeat(event):
             answered, self.heartbeat = self.heartbeat, None
-            return self.opening if answered is None or isinstance(event, Ping) else answered
+            return self.opening if answered is None else answered
         return self.latest

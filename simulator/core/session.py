@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from simulator.core.clients import Client, Clients, next_take
+from simulator.core.clients import Client, Clients, next_take, same
 from simulator.core.events import (
     Close,
     Direction,
@@ -36,9 +36,10 @@ from simulator.core.replies import (
     protocol_answer,
 )
 from simulator.core.rule import Rule
-from simulator.core.script import Expectation, FlowScript, Script
+from simulator.core.script import Expectation, FlowScript, Reaction, Script, exchanges
 from simulator.core.underway import Item, LiveFlow, Queue
 from simulator.core.units import Time
+from simulator.core.upgrade import agreed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,9 +69,9 @@ class Session:
         self._clients = Clients(script.plan, self.settings.seed, fresh=self.settings.fresh)
         self._origins = Origins.of(script.recording.header.services, self.settings.origins)
         self._flows: dict[str, LiveFlow] = {}
-        self._early: dict[tuple[str, str], list[Item]] = {}
+        self._early: list[tuple[str, Client, Item]] = []
         self._queue = Queue()
-        self._opened = 0
+        self._recorded = exchanges(script)
         for rule in rules:
             self.arm(rule)
 
@@ -111,16 +112,37 @@ class Session:
         """Add a rule behind those there are. Raises ValueError where one of this name is armed."""
         if any(stage.armed and stage.rule.name == rule.name for stage in self.stages):
             raise ValueError(f"a rule named {rule.name!r} is armed already")
-        self.stages.append(Stage(rule, self.settings.seed, self._observe, self._strike_later))
+        stage = Stage(rule, self.settings.seed, self._observe, self._strike_later, self._queue.recall)
+        self.stages.append(stage)
 
     def disarm(self, name: str, now: Time) -> bool:
         """Take a rule away and free what it held, in order; False if no such rule is armed."""
         stage = next((stage for stage in self.stages if stage.armed and stage.rule.name == name), None)
         if stage is None:
             return False
-        stage.disarm()
+        stage.disarm(now)
         self._queue.free(stage, now)
         return True
+
+    @property
+    def live(self) -> tuple[LiveFlow, ...]:
+        """The flows that are there now."""
+        return tuple(self._flows.values())
+
+    def cut(self, flow: str, now: Time) -> None:
+        """End a connection from outside the recording: a reset that no rule is asked about, due now."""
+        if flow in self._flows:
+            reset = Reset(flow=flow, at=now, direction=Direction.DOWNSTREAM)
+            self._queue.push(Item(due=now, flow=self._flows[flow], event=reset, stage=len(self.stages)))
+
+    def start_over(self) -> int:
+        """Forget who was here: whoever comes now is new and gets every first take. Says how many were forgotten."""
+        self._early.clear()
+        return self._clients.forget()
+
+    def keeps_open(self, flow: str, now: Time) -> bool:
+        """Whether a fault keeps the server's end of a connection from ending, whatever the client does."""
+        return any(stage.keeps_open(flow, now) for stage in self.stages)
 
     # --- flows -------------------------------------------------------------------------------------------------
 
@@ -132,13 +154,15 @@ class Session:
             choice = choose_flow(self.script, request, bindings)
             named = [take.request.service for take in choice.takes] or self.script.services or ("",)
             request = replace(request, service=named[0])
-        self._opened += 1
         view = FlowView(
             id=request.flow,
-            number=self._opened,
             client=client.name,
+            since=request.at,
             request=request,
             websocket=is_upgrade_request(request),
+            wall=self.settings.wall,
+            recorded=self._recorded.get(request.service, ()),
+            minted=bindings.minted,
         )
         self._flows[request.flow] = LiveFlow(view=view, client=client, bindings=bindings)
         return request
@@ -166,23 +190,33 @@ class Session:
     def _live_form(self, index: int, event: Event, flow: LiveFlow) -> Event:
         event = replace(event, flow=flow.view.id, id=None, cause=None)
         event = flow.bindings.substitute(index, event, self.settings.wall + event.at)
+        if isinstance(event, Response) and flow.view.request is not None:
+            event = agreed(event, flow.view.request)
         return self._origins.rebased(event)
 
     def _through(self, events: Iterable[Event], stage: int, flow: LiveFlow, now: Time, out: list[Event]) -> None:
         """Pass events through the stages from one on; what is delayed waits in the queue."""
-        work = [(event, stage) for event in events]
+        work = [(event, stage, event.at > now) for event in events]
         while work:
-            event, at_stage = work.pop(0)
-            if event.at > now:
+            event, at_stage, queues = work.pop(0)
+            if queues:
                 holder = self.stages[at_stage - 1] if at_stage else None
                 self._queue.push(Item(due=event.at, flow=flow, event=event, stage=at_stage, held_by=holder))
-            elif at_stage < len(self.stages):
+            elif (at_stage := self._next_stage(at_stage, flow)) < len(self.stages):
                 stepped = self.stages[at_stage].step(event, flow.view, now)
-                work[:0] = [(other, at_stage + 1) for other in stepped]
+                work[:0] = [(out.event, at_stage + 1, out.queues) for out in stepped]
             elif event.direction is Direction.UPSTREAM:
                 self._arrive(event, flow, now)
             else:
                 self._send(event, flow, out)
+        if flow.gone:  # what came out after the end may have left traces
+            self._gone(flow)
+
+    def _next_stage(self, stage: int, flow: LiveFlow) -> int:
+        """The first stage from one on that the flow's events must pass: rules come and go in a long run."""
+        while stage < len(self.stages) and self.stages[stage].is_done_with(flow.view.id):
+            stage += 1
+        return stage
 
     def _send(self, event: Event, flow: LiveFlow, out: list[Event]) -> None:
         if Direction.DOWNSTREAM in flow.ended:
@@ -192,6 +226,7 @@ class Session:
         flow.view.past = (*flow.view.past[1 - PAST :], event)
         if is_upgrade(event):
             flow.open = True
+            flow.view.since = event.at
             self._queue.push_all(flow.waiting, event.at)
             flow.waiting.clear()
         elif ends_link(event):
@@ -219,7 +254,7 @@ class Session:
         others = [other for other in self._flows.values() if other is not flow and other.script is not None]
         busy = {other.script.flow for other in others if other.script and other.client.takes is flow.client.takes}
         flow.script = next_take(flow.client, choice.takes, busy)
-        flow.waiting += self._early.pop((flow.client.name, flow.script.flow), [])
+        self._take_early(flow, flow.script.flow, now)
         self._note(now, flow, "opened", {"as": flow.script.flow, "client": flow.client.name})
         self._react(flow.script.opening, request, flow, now)
 
@@ -229,7 +264,8 @@ class Session:
             if not choice.expectation.heartbeat:
                 flow.used.add(choice.expectation.index)
             self._react(choice.expectation, event, flow, now)
-            return
+            if not self._closes_first(choice.expectation, flow):
+                return
         answer = protocol_answer(event)
         if answer is None:
             self._missed(now, flow, event, choice)
@@ -237,29 +273,55 @@ class Session:
         if answer is not None:
             self._queue.push(Item(due=now, flow=flow, event=answer))
 
+    def _closes_first(self, expectation: Expectation, flow: LiveFlow) -> bool:
+        """Whether a client closes by itself that in the recording only answered the server's close."""
+        if not isinstance(expectation.event, Close) or Direction.DOWNSTREAM in flow.ended:
+            return False
+        before = self.script.recording.events[: expectation.index]
+        return any(isinstance(event, Close) and event.flow == expectation.event.flow for event in before)
+
     def _react(self, expectation: Expectation, event: Event, flow: LiveFlow, now: Time) -> None:
         """Set under way what the recording did after this."""
         flow.bindings.learn(expectation.index, event)
         self._note(now, flow, "matched", {"event": label(event), "recorded": expectation.index + 1})
+        recorded_code = getattr(expectation.event, "code", None)
         for reaction in expectation.reactions:
             answer = reaction.event
             if isinstance(answer, Pong) and isinstance(event, Ping):
                 answer = replace(answer, data=event.data)
+            if isinstance(answer, Close) and isinstance(event, Close) and answer.code == recorded_code:
+                answer = replace(answer, code=event.code)  # an echo (RFC 6455 §5.5.1)
             due = now + round(reaction.delay / self.settings.speed)
-            self._set_under_way(flow, answer, due, reaction.index)
+            self._set_under_way(flow, answer, due, reaction)
 
-    def _set_under_way(self, flow: LiveFlow, event: Event, due: Time, index: int) -> None:
+    def _set_under_way(self, flow: LiveFlow, event: Event, due: Time, reaction: Reaction) -> None:
         """Queue a recorded event on its own flow, which may be another than its cause's, or not open yet."""
         target: LiveFlow | None = flow
         if flow.script is None or event.flow != flow.script.flow:
             target = next(
                 (other for other in self._flows.values() if _plays(other, event.flow, flow.client)), None
             )
-        item = Item(due=due, flow=target or flow, event=event, recorded=index)
+        ordered = not reaction.heartbeat
+        item = Item(due=due, flow=target or flow, event=event, recorded=reaction.index, ordered=ordered)
         if target is None:
-            self._early.setdefault((flow.client.name, event.flow), []).append(item)
-        elif target.view.websocket and not target.open and not isinstance(event, Response):
-            target.waiting.append(item)
+            self._early.append((event.flow, flow.client, item))
+        else:
+            self._wait_or_queue(item)
+
+    def _take_early(self, flow: LiveFlow, recorded: str, now: Time) -> None:
+        """What was under way to a flow before it was opened is under way on it now."""
+        early, self._early = self._early, []
+        for name, client, item in early:
+            if name == recorded and same(client, flow.client):
+                self._wait_or_queue(replace(item, flow=flow, due=max(item.due, now)))
+            else:
+                self._early.append((name, client, item))
+
+    def _wait_or_queue(self, item: Item) -> None:
+        """What a server says on a WebSocket comes after its 101."""
+        flow = item.flow
+        if flow.view.websocket and not flow.open and not isinstance(item.event, Response):
+            flow.waiting.append(item)
         else:
             self._queue.push(item)
 
@@ -276,8 +338,10 @@ class Session:
         self.journal.add(Note(at=now, flow=flow, what=what, detail=detail))
 
     def _strike_later(self, due: Time, stage: Stage, view: FlowView, event: Event) -> None:
-        self._queue.push(Item(due=due, flow=self._flows[view.id], event=event, strike=stage))
+        flow = self._flows.get(view.id)
+        if flow is not None:  # else an earlier rule has just ended it
+            self._queue.push(Item(due=due, flow=flow, event=event, strike=stage))
 
 
 def _plays(flow: LiveFlow, recorded: str, client: Client) -> bool:
-    return flow.client is client and flow.script is not None and flow.script.flow == recorded
+    return same(flow.client, client) and flow.script is not None and flow.script.flow == recorded

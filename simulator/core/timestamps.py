@@ -46,7 +46,7 @@ def _moment(value: Json) -> Time | None:
 
 def _scale(value: float) -> int | None:
     """The scale at which a number lies in this century."""
-    return next((scale for scale in _SCALES if 9.4e8 <= value / scale < 4.2e9), None)
+    return next((scale for scale in _SCALES if 9.4e8 * scale <= value < 4.2e9 * scale), None)
 
 
 def _iso_date(text: str) -> datetime | None:
@@ -61,9 +61,11 @@ def _iso_date(text: str) -> datetime | None:
 
 
 def _http_date(text: str) -> datetime | None:
+    """A date as HTTP writes it (RFC 9110 §5.6.7, IMF-fixdate)."""
     try:
-        return parsedate_to_datetime(text)
-    except ValueError:
+        date = parsedate_to_datetime(text)
+        return date if format_datetime(date, usegmt=True) == text else None
+    except (ValueError, OverflowError):
         return None
 
 
@@ -87,8 +89,8 @@ def _decimals(value: float) -> int:
 
 
 def _moved_text(text: str, distance: Time) -> str:
-    step = timedelta(microseconds=distance)
     try:
+        step = timedelta(microseconds=distance)
         if text.endswith("GMT") and (date := _http_date(text)):
             return format_datetime(date + step, usegmt=True)
         match, moment = _ISO.fullmatch(text), _iso_date(text)
@@ -99,4 +101,4 @@ def _moved_text(text: str, distance: Time) -> str:
         return text
     digits = match[5] or ""
     fraction = f"{later.microsecond:06d}{digits[6:]}"[: len(digits)]
-    return f"{later:%Y-%m-%d}{match[2]}{later:%H:%M:%S}{(match[4] or '') + fraction}{match[6] or ''}"
+    return f"{later.date().isoformat()}{match[2]}{later:%H:%M:%S}{(match[4] or '') + fraction}{match[6] or ''}"

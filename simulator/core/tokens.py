@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -11,6 +12,11 @@ from simulator.core.units import SECOND, Time
 
 SIMULATOR_KEY: Final = "stagesim: a public key for tokens that open nothing"
 """The HS256 key of every token that the simulator writes or issues (RFC 7519, RFC 7518 §3.2)."""
+
+OTHER_KEY: Final = "stagesim: another key, that no token should be signed with"
+"""What a wrong signature is made with."""
+
+_JWS: Final = jwt.PyJWS()
 
 DATES: Final = ("iat", "nbf", "exp", "auth_time", "updated_at")
 """Claims that are times, in seconds since the epoch."""
@@ -24,9 +30,16 @@ def claims_of(token: str) -> dict[str, Any] | None:
         return None
 
 
-def sign(claims: Mapping[str, Any]) -> str:
-    """A token with these claims and the simulator's signature."""
-    return jwt.encode(dict(claims), SIMULATOR_KEY, algorithm="HS256")
+def sign(claims: Mapping[str, Any], key: str = SIMULATOR_KEY) -> str:
+    """A token with these claims and the simulator's signature, or another."""
+    payload = json.dumps(dict(claims), separators=(",", ":")).encode()
+    return _JWS.encode(payload, key, algorithm="HS256")  # not `jwt.encode`: it refuses claims that others write
+
+
+def moved(claims: Mapping[str, Any], by: int) -> dict[str, Any]:
+    """Claims with their dates so many seconds later."""
+    dates = {name: claims[name] + by for name in DATES if isinstance(claims.get(name), int | float)}
+    return {**claims, **dates}
 
 
 def is_ours(token: str) -> bool:
@@ -51,7 +64,4 @@ def resign(token: str, distance: Time, *, jti: str) -> str:
     claims = claims_of(token)
     if claims is None:
         return token
-    for name in DATES:
-        if isinstance(claims.get(name), int | float):
-            claims[name] += distance // SECOND
-    return sign(claims | {"jti": jti})
+    return sign(moved(claims, distance // SECOND) | {"jti": jti})

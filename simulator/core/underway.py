@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import bisect
 import heapq
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from simulator.core.bindings import Bindings
@@ -11,12 +13,21 @@ from simulator.core.clients import Client
 from simulator.core.events import Direction, Event
 from simulator.core.pipeline import FlowView, Stage
 from simulator.core.script import FlowScript
-from simulator.core.units import NEVER, Time
+from simulator.core.units import MILLISECOND, NEVER, Time
+
+HASTE = 250 * MILLISECOND
+"""By so much a client may be faster than the recorded one without being answered out of order.
+
+What the server had said before, but not as an answer to this, then comes that much sooner than it was recorded.
+"""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class LiveFlow:
-    """A flow of this run. `waiting` is what was due before its 101 had gone."""
+    """A flow of this run. `waiting` is what was due before its 101 had gone.
+
+    `pending` is what is under way on it and keeps the recorded order, in that order.
+    """
 
     view: FlowView
     client: Client
@@ -27,13 +38,15 @@ class LiveFlow:
     used: set[int] = field(default_factory=set)
     ended: set[Direction] = field(default_factory=set)
     waiting: list[Item] = field(default_factory=list)
+    pending: list[Item] = field(default_factory=list)
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Item:
     """Something under way: an event before a stage, a recorded event (by index) to be made live, or a strike.
 
-    `held_by` is the stage that delayed it.
+    `held_by` is the stage that delayed it. What is `ordered` keeps the recorded order of its flow, and `spent` is
+    what went before its time for that.
     """
 
     due: Time
@@ -41,8 +54,20 @@ class Item:
     event: Event
     stage: int = 0
     recorded: int | None = None
+    ordered: bool = False
+    spent: bool = False
     strike: Stage | None = None
     held_by: Stage | None = None
+
+
+def _place(item: Item) -> int:
+    return -1 if item.recorded is None else item.recorded
+
+
+def _recorded_before(item: Item) -> Iterator[Item]:
+    """What is under way on the same flow and was recorded before an item."""
+    if item.ordered:
+        yield from itertools.takewhile(lambda other: other is not item, item.flow.pending)
 
 
 class Queue:
@@ -55,21 +80,46 @@ class Queue:
     def push(self, item: Item) -> None:
         self._pushed += 1
         heapq.heappush(self._heap, (item.due, self._pushed, item))
+        if item.ordered:
+            bisect.insort(item.flow.pending, item, key=_place)
 
     def push_all(self, items: Iterable[Item], not_before: Time) -> None:
         for item in items:
             self.push(replace(item, due=max(item.due, not_before)))
 
     def pop(self, now: Time) -> Item | None:
-        """The next item that is due by `now`."""
+        """The next item that is due by `now`, or what was recorded before it and would be overtaken."""
         due = self.deadline()
-        return heapq.heappop(self._heap)[2] if due is not None and due <= now else None
+        if due is None or due > now:
+            return None
+        item = self._heap[0][2]
+        before = next((other for other in _recorded_before(item) if other.due <= due + HASTE), None)
+        if before is not None:
+            before.flow.pending.remove(before)
+            before.spent = True
+            return replace(before, due=due, spent=False)
+        if item.ordered:
+            item.flow.pending.remove(item)
+        return heapq.heappop(self._heap)[2]
 
     def deadline(self) -> Time | None:
         """The due time of the next item; None if nothing will ever be due by itself."""
-        while self._heap and self._heap[0][2].flow.gone:
+        while self._heap and (self._heap[0][2].flow.gone or self._heap[0][2].spent):
             heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap and self._heap[0][0] < NEVER else None
+
+    def recall(self, stage: Stage, flow: str, way: Direction) -> list[Event]:
+        """Take out what a stage holds of one direction of a flow, in order."""
+        mine = [
+            entry
+            for entry in self._heap
+            if entry[2].held_by is stage and entry[2].flow.view.id == flow and entry[2].event.direction is way
+        ]
+        if mine:
+            taken = {order for _, order, _ in mine}
+            self._heap = [entry for entry in self._heap if entry[1] not in taken]
+            heapq.heapify(self._heap)
+        return [item.event for _, _, item in sorted(mine, key=lambda entry: entry[:2])]
 
     def free(self, stage: Stage, now: Time) -> None:
         """Make due now what a stage held, in the order in which it was held."""

@@ -6,7 +6,7 @@ It is what the golden path was recorded from, and what compares a replay with th
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import click
@@ -17,6 +17,7 @@ from simulator.demo.client import BYPASS_KEY, E2E_HEADERS, EMAIL, Outcome, as_js
 BACKEND_PATHS = ("/health", "/health/database", "/health/ready", "/api/mcp/servers")
 AUTH_PATHS = ("/auth/health",)
 FRONTEND_PATHS = ("/", "/health")
+NO_ANSWER: tuple[int, tuple[str, ...]] = (0, ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,22 +28,38 @@ class Tour:
     outcome: Outcome
 
 
-async def tour(backend: str, auth: str, frontend: str, *, frame_timeout: float = 3.0) -> Tour:
-    """Visit everything. Raises httpx.HTTPError where a service is not there at all."""
+async def tour(
+    backend: str,
+    auth: str,
+    frontend: str,
+    *,
+    frame_timeout: float = 3.0,
+    request_timeout: float = 10.0,
+    also: Sequence[str] = (),
+) -> Tour:
+    """Visit everything, and other paths of the backend `also`; times are in seconds.
+
+    A status of 0 is no answer in time. Raises httpx.HTTPError where a service is not there at all.
+    """
     answers: dict[str, tuple[int, tuple[str, ...]]] = {}
-    async with httpx.AsyncClient(timeout=10) as http:
+    async with httpx.AsyncClient(timeout=request_timeout) as http:
 
         async def visit(service: str, url: str, path: str, headers: Mapping[str, str] | None = None) -> None:
-            answers[f"{service} {path}"] = _seen(await http.get(url + path, headers=headers))
+            try:
+                answers[f"{service} {path}"] = _seen(await http.get(url + path, headers=headers))
+            except httpx.TimeoutException:
+                answers[f"{service} {path}"] = NO_ANSWER
 
-        for path in BACKEND_PATHS:
+        for path in (*BACKEND_PATHS, *also):
             await visit("backend", backend, path)
         for path in AUTH_PATHS:
             await visit("auth", auth, path)
         for path in FRONTEND_PATHS:
             await visit("frontend", frontend, path)
         await visit("backend", backend, "/api/threads", {"Authorization": f"Bearer {await _token(http, auth)}"})
-    outcome = await converse(backend, auth, frame_timeout=frame_timeout, check_health=False)
+    outcome = await converse(
+        backend, auth, frame_timeout=frame_timeout, request_timeout=request_timeout, check_health=False
+    )
     return Tour(answers=answers, outcome=outcome)
 
 
@@ -50,7 +67,7 @@ async def _token(http: httpx.AsyncClient, auth: str) -> str:
     body = {"email": EMAIL, "name": "Demo User", "permissions": ["read", "write"], "simulate_oauth": True}
     headers = {"X-E2E-Bypass-Key": BYPASS_KEY, **E2E_HEADERS}
     response = await http.post(f"{auth}/auth/e2e/test-auth", headers=headers, json=body)
-    return str(response.json()["access_token"])
+    return str(response.json().get("access_token", "none"))
 
 
 def _seen(response: httpx.Response) -> tuple[int, tuple[str, ...]]:

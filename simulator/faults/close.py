@@ -4,10 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from simulator.core.events import Close, Event
-from simulator.core.fault import FRAMES, Context, Fault, Kinds, Mode, sent
+from simulator.core.fault import FRAMES, Context, Fault, Kinds, Mode, require, sent
+
+MAX_REASON: Final = 123
+"""Bytes of reason that a close frame has room for (RFC 6455 §5.5)."""
+
+
+def require_close(code: int | None, reason: str) -> None:
+    """Raise FaultError unless a close frame can say this."""
+    require(code is None or 0 <= code <= 0xFFFF, "code", f"expected 0 to 65535, got {code}")
+    require(
+        len(reason.encode()) <= MAX_REASON,
+        "reason",
+        f"expected at most {MAX_REASON} bytes, got {len(reason.encode())}",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +33,9 @@ class CloseFault(Fault):
     direction = None
     code: int | None = 1011
     reason: str = ""
+
+    def __post_init__(self) -> None:
+        require_close(self.code, self.reason)
 
     def apply(self, event: Event, context: Context) -> Iterable[Event]:
         return [sent(Close, context, code=self.code, reason=self.reason)]

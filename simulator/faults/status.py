@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import http
-import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import ClassVar
 
-from simulator.core.events import Event, Headers, Response, header, is_upgrade
+from simulator.core.events import Event, Response, is_upgrade
 from simulator.core.fault import Context, Fault, Kinds, delayed
 from simulator.core.jsontext import Json
 from simulator.core.units import Duration
+from simulator.faults.answers import answer, is_answer, require_sendable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusFault(Fault):
-    """The response gets this status and body; `json` is sent as JSON, `body` as text, `headers` are added."""
+    """The response gets this status and body; `json` is sent as JSON, `body` as text, `headers` are added.
+
+    Any status from 200 to 999, with its standard reason phrase unless `reason` gives one. With `keep_headers`, the
+    recorded header fields stay, but for those about the content; `headers` replace those of the same name.
+    """
 
     name: ClassVar[str] = "status"
     acts_on: ClassVar[Kinds] = frozenset({Response})
@@ -24,35 +27,30 @@ class StatusFault(Fault):
     json: Json = None
     body: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
+    reason: str | None = None
+    keep_headers: bool = False
 
-    def concerns(self, event: Event) -> bool:
-        return isinstance(event, Response) and not is_upgrade(event)
-
-    def apply(self, event: Event, context: Context) -> Iterable[Event]:
-        return [self._instead(event)] if isinstance(event, Response) else [event]
-
-    def _instead(self, event: Response) -> Response:
-        data = json.dumps(self.json).encode() if self.json is not None else self.body.encode()
-        kind = "application/json" if self.json is not None else "text/plain; charset=utf-8"
-        headers: Headers = (*self.headers.items(), ("Content-Length", str(len(data))))
-        if data and header(headers, "content-type") is None:
-            headers = (("Content-Type", kind), *headers)
-        return replace(
-            event,
-            status=self.status,
-            reason=_phrase(self.status),
-            headers=headers,
-            body=data,
-            streaming=False,
+    def __post_init__(self) -> None:
+        require_sendable(
+            status=self.status, headers=self.headers, reason=self.reason, json=self.json, body=self.body
         )
 
+    def concerns(self, event: Event) -> bool:
+        return is_answer(event)
 
-def _phrase(status: int) -> str:
-    """The standard reason phrase (RFC 9110 §15); none for codes of one's own."""
-    try:
-        return http.HTTPStatus(status).phrase
-    except ValueError:
-        return ""
+    def apply(self, event: Event, context: Context) -> Iterable[Event]:
+        return [self._instead(event, context)] if isinstance(event, Response) else [event]
+
+    def _instead(self, event: Response, context: Context) -> Response:
+        return answer(
+            context,
+            self.status,
+            json=self.json,
+            body=self.body,
+            headers=self.headers,
+            reason=self.reason,
+            kept=event.headers if self.keep_headers else (),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,4 +64,4 @@ class RefuseFault(StatusFault):
         return is_upgrade(event)
 
     def apply(self, event: Event, context: Context) -> Iterable[Event]:
-        return [delayed(self._instead(event), self.delay)] if isinstance(event, Response) else [event]
+        return [delayed(self._instead(event, context), self.delay)] if isinstance(event, Response) else [event]

@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 
 from simulator.core.errors import FaultError
 from simulator.core.rule import Rule
@@ -24,8 +24,12 @@ _INLINE: Final = re.compile(r"(missing|none):([\w,-]+)")
 
 
 class Saw(Strict):
-    """What a client saw in an incident; what is not given is not claimed."""
+    """What a client saw in an incident; what is not given is not claimed.
 
+    `statuses` go by path, 0 for no answer in time; `connections` are WebSockets that were open already.
+    """
+
+    connections: int = 0
     statuses: dict[str, int] = {}
     messages: list[str] | None = None
     close: int | None = None
@@ -39,7 +43,7 @@ class FaultFile(Strict):
 
     title: str
     reported: str = ""
-    date: str = ""
+    date: Annotated[str, BeforeValidator(str)] = ""
     cause: str = ""
     source: str = ""
     recording: str | None = None
@@ -83,16 +87,30 @@ def read_fault(
     else:
         path = find_fault(name)
         data = load_yaml(path)
-    place = str(path or name)
+    fault, found = _read(data, path, name, overrides or {})
+    return fault, [problem.within(str(path or name)) for problem in found]
+
+
+def fault_of(data: object, overrides: Mapping[str, str] | None = None) -> LoadedFault:
+    """A fault from what a fault file says, given as data. Raises FaultError for the first mistake."""
+    fault, found = _read(data, None, "", overrides or {})
+    if fault is None:
+        more = f"and {len(found) - 1} more" if len(found) > 1 else found[0].hint
+        raise FaultError(found[0].problem, place=found[0].place, hint=more)
+    return fault
+
+
+def _read(
+    data: object, path: Path | None, name: str, overrides: Mapping[str, str]
+) -> tuple[LoadedFault | None, Sequence[FaultError]]:
     try:
         file = FaultFile.model_validate(data)
-        rules, found = _rules(file, path, overrides or {})
+        rules, found = _rules(file, path, overrides)
     except ValidationError as error:
-        return None, [problem.within(place) for problem in problems(error, FaultError)]
+        return None, problems(error, FaultError)
     if found:
-        return None, [problem.within(place) for problem in found]
-    short = path.stem if path else name
-    return LoadedFault(name=short, path=path, file=file, rules=rules), []
+        return None, found
+    return LoadedFault(name=path.stem if path else name, path=path, file=file, rules=rules), []
 
 
 def _rules(
@@ -102,9 +120,14 @@ def _rules(
     parameters, found = _parameters(file, overrides)
     rules: list[Rule] = []
     for index, data in enumerate(file.rules):
-        name = stem if len(file.rules) == 1 else f"{stem}[{index}]"
+        name, place = stem if len(file.rules) == 1 else f"{stem}[{index}]", f"rules[{index}]"
+        unknown = _unknown(data, file)
         rule, wrong = rule_of(_filled(data, parameters), name)
-        found += [problem.within(f"rules[{index}]", ".") for problem in wrong]
+        found += [_no_parameter(name, place, file) for name in unknown]
+        if not unknown:
+            found += [problem.within(place, ".") for problem in wrong]
+        if rule is not None and any(rule.name == other.name for other in rules):
+            found.append(FaultError(f"another rule is named {rule.name!r}", place=f"{place}.name"))
         rules += [rule] if rule is not None else []
     missing, none = _listed(file.missing), _listed(file.none)
     if missing or none:
@@ -125,14 +148,23 @@ def _listed(value: str | list[str]) -> list[str]:
 
 
 def _parameters(file: FaultFile, overrides: Mapping[str, str]) -> tuple[dict[str, object], list[FaultError]]:
-    unknown = [name for name in overrides if name not in file.params]
-    known = ", ".join(file.params) or "none"
-    found = [
-        FaultError(f"no parameter is named {name!r}", place="params", hint=f"there are {known}")
-        for name in unknown
-    ]
+    found = [_no_parameter(name, "params", file) for name in overrides if name not in file.params]
     given = {name: parse_yaml(f"value: {text}".encode(), name)["value"] for name, text in overrides.items()}
     return {**file.params, **given}, found
+
+
+def _no_parameter(name: str, place: str, file: FaultFile) -> FaultError:
+    known = ", ".join(file.params) or "none"
+    return FaultError(f"no parameter is named {name!r}", place=place, hint=f"there are {known}")
+
+
+def _unknown(data: object, file: FaultFile) -> list[str]:
+    """Names in '${name}' that are no parameters; a file without parameters may say that and mean it."""
+    if isinstance(data, dict | list):
+        inner = data.values() if isinstance(data, dict) else data
+        return list(dict.fromkeys(name for item in inner for name in _unknown(item, file)))
+    named = _PARAMETER.findall(data) if isinstance(data, str) and file.params else []
+    return [name for name in named if name not in file.params]
 
 
 def _filled(data: object, parameters: Mapping[str, object]) -> object:

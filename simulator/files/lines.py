@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -130,7 +131,7 @@ def _text(payload: bytes) -> str | None:
 def _writable(value: Json) -> bool:
     """Whether a JSON value survives UTF-8: escapes may hide lone surrogates."""
     try:
-        jsontext.dump(value, "compact").encode()
+        json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         return False
     return True

@@ -32,11 +32,11 @@ def find_fault(name: str) -> Path:
 
 def _find(name: str, folder: str, endings: tuple[str, ...], failure: StagesimError) -> Path:
     given = Path(name)
-    if given.is_file():
+    if _is_file(given):
         return given
     for root in (Path.cwd(), shipped()):
         for path in (root / folder / f"{name}{ending}" for ending in ("", *endings)):
-            if path.is_file():
+            if _is_file(path):
                 return path
     known = sorted(dict.fromkeys(names(folder, endings)))
     nested = [other for other in known if other.endswith(f"/{name}")]
@@ -45,6 +45,14 @@ def _find(name: str, folder: str, endings: tuple[str, ...], failure: StagesimErr
     near = get_close_matches(name, known, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known) or 'none yet'}"
     raise type(failure)(f"no such file, and nothing in {folder}/ has this name", place=name, hint=hint)
+
+
+def _is_file(path: Path) -> bool:
+    """Whether there is such a file; a name that no file can have, or that nobody may look up, is none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def names(folder: str, endings: tuple[str, ...]) -> Iterator[str]:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from simulator.core import jsontext
 
 Seconds = Annotated[float, Field(ge=0, le=1e9, description="seconds since the recording began")]
+Size = Annotated[int, Field(ge=0)]
 Side = Literal["client", "server"]
 HeaderField = Annotated[list[str], Field(min_length=2, max_length=2)]
 Style = Literal["compact", "compact-ascii", "spaced-unicode"]
@@ -94,7 +95,7 @@ class EndLine(Line):
 class MessageLine(Line, Body):
     kind: Literal["message"]
     sender: Annotated[Side, Field(alias="from")]
-    fragments: Annotated[list[tuple[int, float]], Field(description="payload bytes, seconds after the first")] = []
+    fragments: Annotated[list[tuple[Size, Seconds]], Field(description="payload bytes, seconds after first")] = []
     compressed: bool = False
 
 

@@ -12,9 +12,11 @@ from typing import BinaryIO, Final, TypeVar
 import zstandard
 from pydantic import TypeAdapter, ValidationError
 
+from simulator.core import jsontext
 from simulator.core.errors import RecordingError
 from simulator.core.events import Event
 from simulator.core.journal import Entry, Note
+from simulator.core.jsontext import MISSING
 from simulator.core.recording import FORMAT_VERSION, Header, Recording
 from simulator.files import lines, models
 from simulator.files.problems import first_problem
@@ -57,7 +59,7 @@ def open_lines(path: Path) -> Iterator[BinaryIO]:
     try:
         with path.open("rb") as raw:
             if path.suffix == ".zst":
-                with zstandard.ZstdDecompressor().stream_reader(raw) as plain:
+                with zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True) as plain:
                     yield io.BufferedReader(plain)
             else:
                 yield raw
@@ -99,7 +101,7 @@ def read_entries(stream: BinaryIO, path: Path, warn: Callable[[str], None]) -> I
         try:
             model = _parse(_EVENT.validate_json, line, place)
         except RecordingError:
-            if line.endswith(b"\n"):
+            if line.endswith(b"\n") or _is_json(line):
                 raise
             warn(f"{place}: the last line is torn and was dropped; the writer was cut off there")
             return
@@ -118,6 +120,11 @@ def _parse(validate: Callable[[bytes], Model], line: bytes, place: str) -> Model
         return validate(line)
     except ValidationError as error:
         raise first_problem(error, RecordingError).within(place) from None
+
+
+def _is_json(line: bytes) -> bool:
+    """Whether a line is whole: what was cut off in the middle of an object is not JSON."""
+    return jsontext.parse(line) is not MISSING
 
 
 def _check_order(events: tuple[Event, ...], path: Path) -> None:

@@ -8,7 +8,16 @@ from dataclasses import MISSING, fields
 from functools import cache
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+    create_model,
+)
 
 from simulator.core.errors import FaultError, StagesimError
 from simulator.core.events import EVENT_CLASSES, Direction
@@ -50,7 +59,14 @@ def _json_path(value: str) -> str:
     return value
 
 
-DurationText = Annotated[Time, BeforeValidator(_duration)]
+def _window(value: tuple[Time, Time] | None) -> tuple[Time, Time] | None:
+    if value is not None and value[0] >= value[1]:
+        raise ValueError("expected a window that begins before it ends, such as [10s, 15s]")
+    return value
+
+
+_WRITTEN = {"type": ["string", "number"], "description": "a duration such as '250ms', '2s' or '2m', or seconds"}
+DurationText = Annotated[Time, BeforeValidator(_duration), WithJsonSchema(_WRITTEN)]
 Pattern = Annotated[str, AfterValidator(_pattern)]
 Count = Annotated[int, Field(ge=1)]
 Scalar = bool | int | float | str | None
@@ -72,7 +88,11 @@ class SelectModel(Strict):
     path: str | None = None
     method: str | None = None
     conditions: Annotated[
-        dict[Annotated[str, AfterValidator(_json_path)], Scalar | list[Scalar] | Match], Field(alias="json")
+        dict[
+            Annotated[str, AfterValidator(_json_path)],
+            Scalar | Annotated[list[Scalar], Field(min_length=1)] | Match,
+        ],
+        Field(alias="json"),
     ] = {}
     text: Pattern | None = None
     opcode: Literal["text", "binary"] | None = None
@@ -104,6 +124,8 @@ class WhenModel(Strict):
     after: DurationText = 0
     lasts: Annotated[DurationText | None, Field(alias="for")] = None
     first_connections: Count | None = None
+    window: Annotated[tuple[DurationText, DurationText] | None, AfterValidator(_window)] = None
+    ramp: DurationText = 0
     per: Literal["flow", "client", "run"] | None = None
 
 
@@ -155,7 +177,11 @@ def _fault_of(name: str, values: Mapping[str, object]) -> tuple[Fault | None, li
         given = fault_model(faults[name]).model_validate(values)
     except ValidationError as error:
         return None, [_with_known(problem, faults[name]) for problem in problems(error, FaultError)]
-    return faults[name](**{key.removesuffix("_"): getattr(given, key) for key in given.model_fields_set}), []
+    fields_given = {key.removesuffix("_"): getattr(given, key) for key in given.model_fields_set}
+    try:
+        return faults[name](**fields_given), []
+    except FaultError as error:
+        return None, [error]
 
 
 def _with_known(problem: FaultError, fault: type[Fault]) -> FaultError:

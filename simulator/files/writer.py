@@ -15,6 +15,7 @@ from simulator.core.events import Event
 from simulator.core.journal import Entry, Note
 from simulator.core.recording import Header, Recording
 from simulator.files import lines
+from simulator.files.redaction.notes import redacted_entry
 
 Redact = Callable[[Event], Event]
 
@@ -32,6 +33,10 @@ class RecordingWriter:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | (os.O_TRUNC if overwrite else os.O_EXCL)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            problem = f"cannot be a folder for {path.name}: {error.strerror}"
+            raise RecordingError(problem, place=str(path.parent)) from None
+        try:
             self._file = os.open(path, flags, 0o644)
         except FileExistsError:
             raise RecordingError(
@@ -45,9 +50,8 @@ class RecordingWriter:
         self._append(lines.header_line(header))
 
     def write(self, entry: Entry) -> None:
-        """Append one event, redacted, or one note."""
-        kept = entry if isinstance(entry, Note) else self._redact(entry)
-        self._append(lines.entry_line(kept))
+        """Append one event or note, redacted."""
+        self._append(lines.entry_line(redacted_entry(entry, self._redact)))
 
     def _append(self, line: dict[str, object]) -> None:
         data = line_bytes(line)
@@ -72,7 +76,7 @@ class RecordingWriter:
 
 
 def line_bytes(line: dict[str, object]) -> bytes:
-    """A line of the file; text that is not Unicode (header fields may hold any byte) becomes Latin-1 text."""
+    """A line of the file; a text that is not Unicode (header fields may hold any byte) becomes Latin-1 text."""
     try:
         return json.dumps(line, ensure_ascii=False).encode() + b"\n"
     except UnicodeEncodeError:
@@ -81,21 +85,36 @@ def line_bytes(line: dict[str, object]) -> bytes:
 
 def _unicode(value: object) -> object:
     if isinstance(value, str):
-        return value.encode("utf-8", "surrogateescape").decode("latin-1")
+        return _text(value)
     if isinstance(value, list):
         return [_unicode(item) for item in value]
-    return {key: _unicode(item) for key, item in value.items()} if isinstance(value, dict) else value
+    return {_unicode(key): _unicode(item) for key, item in value.items()} if isinstance(value, dict) else value
+
+
+def _text(value: str) -> str:
+    """A text as it is if it is Unicode; its bytes as Latin-1 if it holds some that are not, or else escapes."""
+    if value.isascii():
+        return value
+    try:
+        data = value.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return value.encode("utf-8", "backslashreplace").decode()
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
 
 
 def save(recording: Recording, path: Path, *, notes: Iterable[Note] = ()) -> None:
     """Write a whole recording that is redacted already, replacing the file in one step."""
     entries: list[Entry] = sorted([*recording.events, *notes], key=lambda entry: entry.at)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        try:
+    number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(number, "wb") as file:
             file.write(line_bytes(lines.header_line(recording.header)))
             file.writelines(line_bytes(lines.entry_line(entry)) for entry in entries)
-        except BaseException:
-            Path(file.name).unlink()
-            raise
-    Path(file.name).chmod(0o644)
-    Path(file.name).replace(path)
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink()
+        raise

@@ -7,11 +7,12 @@ from typing import Final
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import AliasEvent
+from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, ScalarEvent
 
 from simulator.core.errors import FaultError
 
 MAX_SIZE: Final = 1024 * 1024
+MAX_DEPTH: Final = 100
 
 
 def load_yaml(path: Path) -> dict[str, object]:
@@ -29,14 +30,27 @@ def load_yaml(path: Path) -> dict[str, object]:
 def parse_yaml(data: bytes, place: str) -> dict[str, object]:
     """The mapping in some YAML text. Raises FaultError."""
     try:
-        if any(isinstance(event, AliasEvent) for event in YAML(typ="safe", pure=True).parse(data)):
-            raise FaultError("aliases (*name) are not read here; write the value out", place=place)
+        _check(data, place)
         value = YAML(typ="safe", pure=True).load(data)
     except MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
         raise FaultError(f"not YAML: {error.problem}", place=place + line) from None
-    except (YAMLError, RecursionError, UnicodeDecodeError, ValueError) as error:
-        raise FaultError(f"not YAML: {str(error).splitlines()[0]}", place=place) from None
+    except (YAMLError, ValueError, LookupError) as error:
+        raise FaultError(f"not YAML: {' '.join(str(error).split())[:200]}", place=place) from None
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
         raise FaultError("expected a mapping with names as keys, such as 'rules: […]'", place=place)
     return value
+
+
+def _check(data: bytes, place: str) -> None:
+    """Refuse what is small to write and large to read, and what no wire can carry."""
+    depth = 0
+    for event in YAML(typ="safe", pure=True).parse(data):
+        if isinstance(event, AliasEvent):
+            raise FaultError("aliases (*name) are not read here; write the value out", place=place)
+        if isinstance(event, ScalarEvent) and any("\ud800" <= char <= "\udfff" for char in event.value):
+            raise FaultError("half of a surrogate pair is no text", place=f"{place}:{event.start_mark.line + 1}")
+        depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            line = event.start_mark.line + 1
+            raise FaultError(f"nests deeper than {MAX_DEPTH} levels", place=f"{place}:{line}")

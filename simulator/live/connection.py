@@ -51,13 +51,14 @@ class Hub(Protocol):
     def opened(self, connection: Connection) -> str: ...
     def feed(self, event: Event) -> None: ...
     def finished(self, flow: str) -> None: ...
+    def keeps_open(self, flow: str) -> bool: ...
 
 
 class Connection(asyncio.Protocol):
     """The server's end of one TCP connection; `service` is what its port stands for, '' for all."""
 
     def __init__(self, hub: Hub, service: str, on_lost: Callable[[Connection], None]) -> None:
-        self._hub, self._service, self._on_lost = hub, service, on_lost
+        self._hub, self.service, self._on_lost = hub, service, on_lost
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD)
         self._transport: asyncio.Transport | None = None
         self._flow: str | None = None
@@ -91,8 +92,10 @@ class Connection(asyncio.Protocol):
             self._refuse(error.error_status_hint, str(error))
 
     def eof_received(self) -> bool:
-        """A client that is done sending may still wait for its response; one on a WebSocket is gone."""
-        return self._parser is None and self._flow is not None
+        """A client that is done sending may still wait for its response; one that wants a WebSocket is gone."""
+        if self._flow is None or self._request is None:
+            return False
+        return not is_upgrade_request(self._request) or self._hub.keeps_open(self._flow)
 
     def connection_lost(self, error: Exception | None) -> None:
         flow, self._flow = self._flow, None
@@ -136,7 +139,7 @@ class Connection(asyncio.Protocol):
         self._request = Request(
             flow=self._flow,
             at=self._hub.now(),
-            service=self._service,
+            service=self.service,
             method=self._head.method.decode("ascii"),
             target=_origin_form(self._head.target.decode("latin-1")),
             headers=headers,

@@ -5,40 +5,30 @@ from __future__ import annotations
 from dataclasses import replace
 
 from websockets.headers import parse_extension
-from websockets.utils import accept_key
 
 from simulator.core.events import Headers, Request, Response, header
-
-_PER_CONNECTION = {"sec-websocket-accept", "sec-websocket-protocol", "sec-websocket-extensions"}
+from simulator.core.upgrade import accept_key
 
 
 def switching(response: Response, request: Request) -> Response:
-    """The 101 for this request (RFC 6455 §4.2.2).
+    """The 101 for this request (RFC 6455 §4.2.2), with the fields that it must have and does not.
 
-    A recorded subprotocol or extension that the client did not offer is left out: it would have to fail the
-    connection (§4.1), and the recorded server would not have chosen it either.
+    A recorded extension that the client did not offer is left out: it would have to fail the connection (§4.1),
+    and the recorded server would not have chosen it either. Whatever else the response says is sent, for that was
+    made right before (`simulator.core.upgrade`), or wrong on purpose.
     """
     chosen = []
     for name, value in response.headers:
         lower = name.lower()
-        if lower == "sec-websocket-protocol" and value in offered_protocols(request.headers):
+        if lower != "sec-websocket-extensions":
             chosen.append((name, value))
-        elif lower == "sec-websocket-extensions" and (agreed := _extension(value, request.headers)):
+        elif agreed := _extension(value, request.headers):
             chosen.append((name, agreed))
-        elif lower not in _PER_CONNECTION:
-            chosen.append((name, value))
-    for name, value in (("Upgrade", "websocket"), ("Connection", "Upgrade")):
+    accept = accept_key(header(request.headers, "sec-websocket-key") or "")
+    for name, value in (("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Accept", accept)):
         if header(tuple(chosen), name) is None:
             chosen.append((name, value))
-    key = header(request.headers, "sec-websocket-key") or ""
-    chosen.append(("Sec-WebSocket-Accept", accept_key(key)))
     return replace(response, headers=tuple(chosen), reason=response.reason or "Switching Protocols")
-
-
-def offered_protocols(headers: Headers) -> list[str]:
-    """Every subprotocol that a client offers, in order, from however many header fields."""
-    values = [value for name, value in headers if name.lower() == "sec-websocket-protocol"]
-    return [item.strip() for value in values for item in value.split(",")]
 
 
 def _extension(recorded: str, headers: Headers) -> str | None:

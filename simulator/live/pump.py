@@ -25,9 +25,14 @@ class Pump:
         self.session, self.clock = session, clock
         self._perform, self._keep = perform, keep
         self._kept = 0
+        self._watchers: list[Callable[[], None]] = []
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._turning = self._again = False
+
+    def watch(self, watcher: Callable[[], None]) -> None:
+        """Have something called whenever the journal may have grown."""
+        self._watchers.append(watcher)
 
     def feed(self, event: Event) -> None:
         """Something came from a client, stamped with the clock's time; what is due at once goes out at once."""
@@ -85,3 +90,5 @@ class Pump:
             for entry in self.session.journal.since(self._kept):
                 self._keep(entry)
             self._kept = len(self.session.journal)
+        for watcher in self._watchers:
+            watcher()

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from urllib.parse import urlsplit
 
 from simulator.core.errors import StagesimError
 from simulator.core.events import Event
@@ -43,7 +44,7 @@ class ReplayServer:
     keep: Keep | None = None
     urls: dict[str, str] = field(init=False, default_factory=dict)
     pump: Pump = field(init=False)
-    _servers: list[asyncio.Server] = field(init=False, default_factory=list)
+    _servers: dict[str, asyncio.Server] = field(init=False, default_factory=dict)
     _connections: set[Connection] = field(init=False, default_factory=set)
     _flows: dict[str, Connection] = field(init=False, default_factory=dict)
     _idle: asyncio.Event = field(init=False, default_factory=asyncio.Event)
@@ -59,11 +60,43 @@ class ReplayServer:
         settings = replace(self.settings, origins=self.urls, wall=self.clock.wall)
         session = Session(self.script, self.rules, settings)
         self.pump = Pump(session, self.clock, self._perform, self.keep)
+        for service, sock in sockets.items():
+            await self._serve(service, sock)
+
+    async def _serve(self, service: str, sock: socket.socket) -> None:
+        factory = partial(self.connected, self._speaks_for(service))
         loop = asyncio.get_running_loop()
-        for index, (service, sock) in enumerate(sockets.items()):
-            speaks_for = "" if index == 0 else service
-            factory = partial(self.connected, speaks_for)
-            self._servers.append(await loop.create_server(factory, sock=sock, backlog=1024))
+        server = await loop.create_server(factory, sock=sock, backlog=1024, start_serving=False)
+        self._servers[service] = server  # before anything else has its turn
+        await server.start_serving()
+
+    def _speaks_for(self, service: str) -> str:
+        """The service that a port answers for: the first one's answers for all."""
+        return "" if service == next(iter(self.urls)) else service
+
+    def take_down(self, service: str) -> None:
+        """Stop listening for a service, and reset its connections and whatever else is under way for it."""
+        if service not in self._servers:
+            return
+        self._servers.pop(service).close()
+        for flow in self.session.live:
+            connection = self._flows.get(flow.view.id)
+            mine = connection is not None and connection.service == self._speaks_for(service)
+            if mine or (flow.view.request is not None and flow.view.request.service == service):
+                self.session.cut(flow.view.id, self.now())
+        self.pump.turn()
+        for connection in list(self._connections):
+            if connection.service == self._speaks_for(service):
+                connection.close()  # it was kept for a next request
+
+    async def bring_up(self, service: str) -> None:
+        """Listen again, where it was. Raises StagesimError where somebody else has taken the port."""
+        if service not in self._servers:
+            url = urlsplit(self.urls[service])
+            await self._serve(service, bound(url.hostname or "", url.port or 0))
+
+    def is_up(self, service: str) -> bool:
+        return service in self._servers
 
     @property
     def session(self) -> Session:
@@ -76,13 +109,13 @@ class ReplayServer:
 
     async def stop(self) -> None:
         """Close everything, connections with a reset."""
-        for server in self._servers:
+        for server in self._servers.values():
             server.close()
         for connection in list(self._connections):
             connection.close()
         if self._connections:
             await self._idle.wait()
-        for server in self._servers:
+        for server in self._servers.values():
             await server.wait_closed()
         self.pump.stop()
 
@@ -113,6 +146,9 @@ class ReplayServer:
     def finished(self, flow: str) -> None:
         self._flows.pop(flow, None)
         self.session.forget(flow)
+
+    def keeps_open(self, flow: str) -> bool:
+        return self.session.keeps_open(flow, self.now())
 
     def _perform(self, flow: str, events: list[Event]) -> None:
         connection = self._flows.get(flow)

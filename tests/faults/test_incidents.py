@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 
 import pytest
+from websockets.asyncio.client import connect
 
 from simulator.core.proof import RuleProof, proofs
 from simulator.core.script import compile_script
 from simulator.core.session import Settings
-from simulator.demo.tour import Tour, tour
-from simulator.files.faultfiles import LoadedFault, load_fault
+from simulator.demo.tour import BACKEND_PATHS, Tour, tour
+from simulator.files.faultfiles import LoadedFault, Saw, load_fault
 from simulator.files.locate import fault_names, find_recording
 from simulator.files.reader import load
 from simulator.live.server import ReplayServer
@@ -24,10 +26,15 @@ async def play(fault: LoadedFault) -> tuple[Tour, list[RuleProof]]:
     script = compile_script(load(find_recording(fault.file.recording)).recording)
     server = ReplayServer(script=script, rules=fault.rules, settings=Settings(seed=fault.file.seed))
     await server.start()
+    saw = fault.file.saw or Saw()
+    known = {*BACKEND_PATHS, "/ws", "/api/threads", "/auth/e2e/test-auth", "/api/discovery/services"}
+    urls = [server.urls[name] for name in ("backend", "auth", "frontend")]
     try:
-        seen = await tour(
-            server.urls["backend"], server.urls["auth"], server.urls["frontend"], frame_timeout=FRAME_TIMEOUT
-        )
+        async with AsyncExitStack() as open_already:
+            for _ in range(saw.connections):
+                await open_already.enter_async_context(connect(f"ws{urls[0].removeprefix('http')}/ws"))
+            also = [path for path in saw.statuses if path not in known]
+            seen = await tour(*urls, frame_timeout=FRAME_TIMEOUT, also=also)
         return seen, proofs(server.session)
     finally:
         await server.stop()
@@ -53,7 +60,8 @@ def test_an_incident_shows_what_was_seen(name: str, played: dict[str, tuple[Tour
     seen, proven = played[name]
     saw = load_fault(name).file.saw
     assert saw is not None, "an incident says what was seen"
-    statuses = {place.removeprefix("backend "): status for place, (status, _) in seen.answers.items()}
+    backend = {place: answer for place, answer in seen.answers.items() if place.startswith("backend ")}
+    statuses = {place.removeprefix("backend "): status for place, (status, _) in backend.items()}
     statuses |= dict(seen.outcome.statuses)
     assert {path: statuses.get(path) for path in saw.statuses} == saw.statuses
     if saw.messages is not None:

@@ -7,12 +7,15 @@ before. JSON escapes, percent-encoding, base64 and compressed bodies are looked 
 What gets past it:
 
 - a secret of no known shape that occurs before, or without ever, being seen under a telling name;
-- a secret that is cut in two by a chunk or message border, and what is only in half of a base64 text;
-- what is inside binary formats or encodings other than these (compressed WebSocket payloads, brotli, UTF-16, hex);
-  in bytes that are not text, only secrets in plain ASCII are replaced, without changing the length;
-- secrets that are JSON numbers, and strings nested deeper under a telling name than in a list;
-- short or common secrets (fewer than 8 characters, or words) at places that do not name them;
-- personal data outside of JWTs, which is left alone on purpose.
+- a secret that is cut in two by a chunk or message border, or by the lines of a wrapped base64 text;
+- what is inside binary formats or encodings other than these (compressed WebSocket payloads, coded streams,
+  brotli, UTF-16, hex, HTML entities); in bytes that are not text, what reads as text is replaced nevertheless, but
+  without changing the length;
+- secrets that are JSON numbers, that consist of punctuation, or that are nested deeper under a telling name than
+  in a list;
+- short or common secrets (fewer than 8 characters, or words) at places that do not name them, and words under a
+  bare `token`, which language models stream;
+- personal data outside of JWTs, and a JWT's `sub`, which are left alone on purpose.
 """
 
 from simulator.files.redaction.redactor import Redactor

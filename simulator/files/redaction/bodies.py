@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import io
 import zlib
 from collections.abc import Callable
 from typing import Final, NamedTuple
@@ -12,6 +11,8 @@ import zstandard
 
 LARGEST: Final = 64 * 1024 * 1024
 """A body that decodes to more is not looked into."""
+_ZSTD_STEP: Final = 256
+"""So few bytes at a time, because they may grow thirty thousandfold."""
 
 
 class Decoded(NamedTuple):
@@ -64,8 +65,14 @@ def _inflated(body: bytes, wbits: int) -> bytes:
 
 
 def _unzstd(body: bytes) -> bytes:
-    with zstandard.ZstdDecompressor().stream_reader(io.BytesIO(body), read_across_frames=True) as reader:
-        data = reader.read(LARGEST + 1)
-    if len(data) > LARGEST:
-        raise ValueError("too large")
-    return data
+    decompressor = zstandard.ZstdDecompressor().decompressobj()
+    data = bytearray()
+    for start in range(0, len(body), _ZSTD_STEP):
+        data += decompressor.decompress(body[start : start + _ZSTD_STEP])
+        if len(data) > LARGEST:
+            raise ValueError("too large")
+        if decompressor.eof and (decompressor.unused_data or start + _ZSTD_STEP < len(body)):
+            raise ValueError("more than one frame")
+    if not decompressor.eof:
+        raise ValueError("cut off")
+    return bytes(data)

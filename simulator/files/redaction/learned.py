@@ -14,7 +14,7 @@ LONGEST: Final = 8192
 """No secret is longer; what seems to be is replaced, but neither learned nor looked into."""
 _LONG: Final = 16
 _FEW_CHARACTERS: Final = 5
-_TOKEN: Final = re.compile(r"(?=[^0-9]*[0-9])(?=[^A-Za-z]*[A-Za-z])[\w.~+=%-]{16,}", re.ASCII)
+_TOKEN: Final = re.compile(r"(?=[^0-9]*[0-9])(?=[^A-Za-z]*[A-Za-z])[\w.~+=%-]{16,}", re.A)
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
 
 

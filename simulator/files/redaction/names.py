@@ -6,19 +6,8 @@ import re
 from functools import lru_cache
 from typing import Final
 
-STEMS: Final = (
-    "pass",
-    "pwd",
-    "secret",
-    "token",
-    "key",
-    "auth",
-    "cred",
-    "cookie",
-    "jwt",
-    "sign",
-    "assertion",
-    "code",
+STEMS: Final = tuple(
+    "pass pwd secret token key auth cred cookie jwt sig assertion code ticket hmac saml bearer".split()
 )
 """A text without any of these, in any case, holds no name of a secret: the quick test before the thorough one."""
 
@@ -32,6 +21,7 @@ _ENDINGS: Final = {
     "token": "token",
     "apikey": "api key",
     "jwt": "token",
+    "bearer": "token",
 }
 _KEYS: Final = {
     **dict.fromkeys(
@@ -43,8 +33,8 @@ _KEYS: Final = {
 }
 _TOKENS: Final = frozenset(("access", "refresh", "auth", "api", "id", "bearer", "session", "device", "push"))
 _SUFFIXES: Final = frozenset(
-    "value values data string str text plain raw hash hashed digest salt header b64 base64 pem encoded encrypted "
-    "confirmation confirm confirmed repeat repeated again check new old current".split()
+    "value values data string str plain raw hash hashed digest salt b64 base64 pem encoded encrypted "
+    "confirmation confirm confirmed repeat repeated again new old current".split()
 )
 """Words behind which a name goes on to mean what stands before them, as in `password_hash` or `SecretString`."""
 _NEVER: Final = frozenset(("public", "idempotency", "cache", "surrogate", "cancellation"))

@@ -18,28 +18,33 @@ _KEY_HEADS: Final = (
     "npm_", "hf_", "SG.", "pypi-", "dop_v1_", "shpat_", "shpca_", "shppa_", "shpss_", "lin_api_", "gsk_", "xai-",
     "pplx-", "r8_", "tvly-", "lsv2_", "nvapi-",
 )  # fmt: skip
-_KEY_PREFIX: Final = re.compile(
-    r"sk-(?:proj|ant|or|svcacct|admin)-(?:api\d\d-|v\d-)?|sk-|[sprw]k_(?:live|test)_|whsec_|gh[pousr]_|github_pat_"
-    r"|xox[abceoprs]-|xapp-|AKIA|ASIA|AIza|ya29\.|GOCSPX-|gl(?:pat|rt|dt|cbt|ptt|ft|oas)-|npm_|hf_|SG\.|pypi-|dop_v1_"
-    r"|shp(?:at|ca|pa|ss)_|lin_api_|gsk_|xai-|pplx-|r8_|tvly-|lsv2_(?:pt|sk)_|nvapi-"
+_WITH_DASHES: Final = (
+    r"sk-(?:proj|ant|or|svcacct|admin)-(?:api\d\d-|v\d-)?|sk-|github_pat_|xox[abceoprs]-|xapp-|AIza|ya29\.|GOCSPX-"
+    r"|gl(?:pat|rt|dt|cbt|ptt|ft|oas)-|pypi-|pplx-|tvly-|lsv2_(?:pt|sk)_|nvapi-"
 )
+_WITHOUT: Final = (
+    r"[sprw]k_(?:live|test)_|whsec_|gh[pousr]_|npm_|hf_|dop_v1_|shp(?:at|ca|pa|ss)_|lin_api_|gsk_|xai-|r8_"
+)
+_KEY_PREFIX: Final = re.compile(rf"{_WITH_DASHES}|{_WITHOUT}|AKIA|ASIA|SG\.", re.A)
 _KEY: Final = re.compile(
-    rf"(?<![A-Za-z0-9])(?:(?:AKIA|ASIA)[A-Z0-9]{{16}}(?![A-Za-z0-9])|SG\.[\w-]{{16,}}+\.[\w-]{{16,}}+"
-    rf"|(?!AKIA|ASIA|SG\.)(?:{_KEY_PREFIX.pattern})[A-Za-z0-9_-]{{10,}}+)",
-    re.ASCII,
+    rf"(?<![A-Za-z0-9])(?:(?:{_WITH_DASHES})[A-Za-z0-9_-]{{10,}}+|(?:{_WITHOUT})[A-Za-z0-9]{{10,}}+"
+    r"|(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Za-z0-9])|SG\.[A-Za-z0-9_-]{16,}+\.[A-Za-z0-9_-]{16,}+)",
+    re.A,
 )
 _RANDOM: Final = re.compile(r"[A-Z0-9]|[a-z]{16}")
 _PEM: Final = re.compile(
-    r"-----BEGIN[ +][A-Z0-9 +]{0,30}?PRIVATE[ +]KEY(?:[ +]BLOCK)?-----(?:(?!-----)[A-Za-z0-9+/=\s:,.-]){16,}+"
-    r"(?:-----END[ +][A-Z0-9 +]{0,30}?PRIVATE[ +]KEY(?:[ +]BLOCK)?-----)?"
+    r"-----BEGIN[ +][A-Z0-9 +]{0,30}?PRIVATE[ +]KEY(?:[ +]BLOCK)?-----"
+    r"(?:\s{1,4}[A-Za-z-]{1,30}:[^\r\n]{0,200})*+[A-Za-z0-9+/=\s]{16,}+"
+    r"(?:-----END[ +][A-Z0-9 +]{0,30}?PRIVATE[ +]KEY(?:[ +]BLOCK)?-----)?",
+    re.A,
 )
-_BEARER: Final = re.compile(r"(?<![a-z0-9])bearer[\s:=]{1,4}([a-z0-9._~+/=-]{8,}+)", re.I)
-_BASIC: Final = re.compile(r"(?<![a-z0-9])basic\s{1,4}([a-z0-9+/_-]{4,}+={0,2})", re.I)
-_USERINFO: Final = re.compile(r"://([^\s/?#@\"'<>\\]{1,300}+)@")
+_BEARER: Final = re.compile(r"(?<![a-z0-9])bearer[\s:=]{1,4}([a-z0-9._~+/=-]{8,}+)", re.I | re.A)
+_BASIC: Final = re.compile(r"(?<![a-z0-9])basic\s{1,4}([a-z0-9+/_-]{4,}+={0,2})", re.I | re.A)
+_USERINFO: Final = re.compile(r"://([^\s/?#@\"'<>\\]{1,300}+)@", re.A)
 _DOTTED: Final = re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]++(?:\.[A-Za-z0-9_-]*+)++")
 _JWT_HEAD: Final = re.compile(r"e(?:yJ|yA|wo|wk|w0)")
 """How base64 of '{' and a quote or white space begins."""
-_BROKEN_HEAD: Final = re.compile(r"eyJ[A-Za-z0-9_-]{7}")
+_BROKEN_HEAD: Final = re.compile(r"(?<![A-Za-z0-9])eyJ[A-Za-z0-9_-]{7}")
 _HEADS_TRIED: Final = 4
 _BASE64: Final = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{11,}+={0,2}")
 _SHORTEST: Final = 11
@@ -124,11 +129,11 @@ def _jwt(parts: list[str], is_jwt: Callable[[str], bool]) -> tuple[int, int]:
     for match in islice(_JWT_HEAD.finditer(head), _HEADS_TRIED if len(head) > 7 and len(parts) > 2 else 0):
         if is_jwt(".".join((head[match.start() :], *parts[1:3]))):
             return match.start(), 3
-    if not _BROKEN_HEAD.match(head):
+    if not (broken := _BROKEN_HEAD.search(head)):
         return 0, 1
     if len(parts) == 2:
-        return 0, 2 if _BROKEN_HEAD.match(parts[1]) else 1
-    return 0, 5 if all(parts) and len(parts) == 5 else 3  # five if it is encrypted (RFC 7516 §7.1)
+        return broken.start(), 2 if _BROKEN_HEAD.match(parts[1]) else 1
+    return broken.start(), 5 if all(parts) and len(parts) == 5 else 3  # five if it is encrypted (RFC 7516 §7.1)
 
 
 def base64s(text: str) -> Iterator[tuple[int, int, str]]:

@@ -15,26 +15,29 @@ from simulator.files.redaction.standins import Standins
 _DEPTH: Final = 5
 """How many layers of escapes and encodings are looked through."""
 _STRING: Final = r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)'
-_JSON_KEY: Final = re.compile(r'"((?:[^"\\]|\\.){1,100}+)"\s{0,100}+:\s{0,100}+(?=["\[])', re.S)
-_JSON_STRING: Final = re.compile(_STRING, re.S)
-_JSON_STRINGS: Final = re.compile(rf"\[(?:\s*+{_STRING}\s*+,?)*+", re.S)
+_JSON_KEY: Final = re.compile(r'"((?:[^"\\]|\\.){1,100}+)"\s{0,100}+:\s{0,100}+(?=["\[])', re.S | re.A)
+_JSON_STRING: Final = re.compile(_STRING, re.S | re.A)
+_JSON_STRINGS: Final = re.compile(rf"\[(?:\s*+{_STRING}\s*+,?)*+", re.S | re.A)
 _LOOSE_NAME: Final = re.compile(
-    r"""(?<![\w.$-])([\w.$-]{1,100}+)["'\]]{0,2}(?:\s{0,4}[:=]\s{0,4}(?=["'])|=(?![=\s]))"""
+    r"""(?<![\w.$-])([\w.$-]{1,100}+)["'\]]{0,2}(?:\s{0,4}[:=]\s{0,4}(?=["'])|=(?![=\s]))""",
+    re.A,
 )
 _LOOSE_QUOTED: Final = re.compile(r""""((?:[^"\\\n]|\\.){0,4096}+)"|'((?:[^'\\\n]|\\.){0,4096}+)'""")
-_LOOSE_BARE: Final = re.compile(r"""[^\s&;,"'<>#\\()\[\]{}|]++""")
+_LOOSE_BARE: Final = re.compile(r"""[^\s&;,"'<>#\\()\[\]{}|]++""", re.A)
 _RESCANNED: Final = 200
 """A value that is no secret may hold names and values itself, unless it is longer."""
 _FIELD: Final = re.compile(r"(?:^|&)([^&=]{1,200})=([^&]++)")
 _PART: Final = re.compile(
     r'; name="([^"\r\n]{1,100}+)"[^\r\n]{0,200}+(?:\r\n[^\r\n]{1,200}+){0,8}?\r\n\r\n([^\r\n]++)'
 )
-_SCHEME: Final = re.compile(r"\s*([A-Za-z][\w-]*)\s+(?=\S)")
-_KNOWN_SCHEME: Final = re.compile(r"\s*(?:bearer|basic|token|jwt|dpop|apikey|digest|negotiate)\s+(?=\S)", re.I)
-_PARAMETERS: Final = re.compile(r'[\w-]+=(?:"[^"]*"|[^\s,="]+)(?:\s*,\s*[\w-]+=(?:"[^"]*"|[^\s,="]+))*')
-_PARAMETER: Final = re.compile(r'=(?:"([^"]*)"|([^\s,="]+))')
-_LABEL: Final = re.compile(r"[a-z_-]{0,12}[.: ]?|[\W_]*", re.I)
-_SPACE: Final = re.compile(r"\s|\\n")
+_SCHEME: Final = re.compile(r"\s*([A-Za-z-]{2,24}|AWS4-[\w-]{1,24})\s+(?=\S)", re.A)
+_KNOWN_SCHEME: Final = re.compile(
+    r"\s*(?:bearer|basic|token|jwt|dpop|apikey|digest|negotiate)\s+(?=\S)", re.I | re.A
+)
+_PARAMETERS: Final = re.compile(r'[\w-]+=(?:"[^"]*"|[^\s,="]+)(?:\s*,\s*[\w-]+=(?:"[^"]*"|[^\s,="]+))*', re.A)
+_PARAMETER: Final = re.compile(r'=(?:"([^"]*)"|([^\s,="]+))', re.A)
+_LABEL: Final = re.compile(r"[a-z_-]{0,12}[.: ]?|[\W_]*", re.I | re.A)
+_SPACE: Final = re.compile(r"\s|\\n", re.A)
 _JWT: Final = Hidden("jwt")
 _NO_SECRETS: Final = frozenset(("true", "false", "null", "none", "undefined"))
 
@@ -56,23 +59,27 @@ class TextRedactor:
     def edits(self, text: str, depth: int = _DEPTH) -> list[Edit]:
         """Where there are secrets in a text of any kind, in order.
 
-        What a name says comes first, in all layers: it knows best how far a secret reaches.
+        What a name says comes first, and from the outside: it knows best how far a secret reaches. Shapes are
+        whole where no escapes are left.
         """
         views = list(_views(text, depth))
+        layers = range(len(views) + 1)
         found: list[Edit] = []
-        for find in (
-            self._named,
-            self._jwts,
-            self._shaped,
-            partial(self._in_base64, depth=depth - 1),
-            self._known,
-        ):
-            for layer in range(len(views) + 1):
-                new: Iterable[Edit] = find(views[layer - 1].text if layer else text)
-                for view in reversed(views[:layer]):
-                    new = map(view.back, new)
-                found = self.merged(text, found, new)
+        for layer in layers:
+            found = self._merged_through(text, views[:layer], found, self._named)
+        for find in (self._jwts, self._shaped, partial(self._in_base64, depth=depth - 1), self._known):
+            for layer in reversed(layers):
+                found = self._merged_through(text, views[:layer], found, find)
         return found
+
+    def _merged_through(
+        self, text: str, views: list[View], found: list[Edit], find: Callable[[str], Iterable[Edit]]
+    ) -> list[Edit]:
+        """Edits and more of them, which are found in the last of some views of the text."""
+        new = find(views[-1].text if views else text)
+        for view in reversed(views):
+            new = map(view.back, new)
+        return self.merged(text, found, new)
 
     def merged(self, text: str, first: list[Edit], then: Iterable[Edit]) -> list[Edit]:
         """Edits of a text and more of them, of which those parts stay that do not overlap with the first."""
@@ -91,6 +98,8 @@ class TextRedactor:
     # By name.
 
     def _named(self, text: str) -> Iterator[Edit]:
+        for start, end in shapes.userinfos(text):
+            yield from moved(self._userinfo(text[start:end], "password", percent_view), start)
         lower = text.lower()
         if not any(stem in lower for stem in names.STEMS):
             return
@@ -166,7 +175,7 @@ class TextRedactor:
         """The edits of a value that is secret by its name."""
         if kind == names.COOKIE:
             return self.cookies(value)
-        if kind == names.AUTHORIZATION or _KNOWN_SCHEME.match(value):
+        if kind == names.AUTHORIZATION or (kind != "password" and _KNOWN_SCHEME.match(value)):
             return self.credentials(value)
         return [self._edit(value, 0, len(value), kind)]
 
@@ -202,7 +211,7 @@ class TextRedactor:
 
     def _shaped(self, text: str) -> Iterator[Edit]:
         for start, end in shapes.private_keys(text):
-            yield self._edit(text, start, end, "private key")
+            yield self._edit(text, start, end, "private key", learn=False)
         for start, end in shapes.keys(text):
             yield self._edit(text, start, end, "api key", learn=False)
         for start, end in shapes.bearers(text):
@@ -210,8 +219,6 @@ class TextRedactor:
                 yield self._edit(text, start, end, names.AUTHORIZATION)
         for start, end in shapes.basics(text):
             yield from self._basic(text, start, end)
-        for start, end in shapes.userinfos(text):
-            yield from moved(self._userinfo(text[start:end], "password", percent_view), start)
 
     def _jwt(self, text: str, start: int, end: int) -> Edit:
         token = text[start:end]
@@ -229,9 +236,10 @@ class TextRedactor:
         pair = shapes.from_base64(token)
         if pair is None or ":" not in pair:
             return []
-        edits = [edit for edit in self._userinfo(pair, names.AUTHORIZATION, None) if edit.hides]
-        made = shapes.to_base64(applied(pair, edits), token, unsure=True) if edits else token
-        return [Edit(start, end, made, _hidden(edits))]
+        edits = self._userinfo(pair, names.AUTHORIZATION, None)
+        hidden = _hidden(edits)
+        made = shapes.to_base64(applied(pair, edits), token, unsure=True) if hidden else token
+        return [Edit(start, end, made, hidden)]
 
     def _userinfo(self, userinfo: str, kind: str, view_of: Callable[[str], View] | None) -> list[Edit]:
         """The edits of 'user:password'; a user without a password is a secret if it looks like a token."""
@@ -244,11 +252,13 @@ class TextRedactor:
         if depth < 0:
             return
         for start, end, decoded in shapes.base64s(text):
-            edits = [edit for edit in self.edits(decoded, depth) if edit.hides]
-            if edits:
+            edits = self.edits(decoded, depth)
+            hidden, made = _hidden(edits), text[start:end]
+            if hidden:
                 unsure = text[start - 1 : start] in ("", " ", '"', "'") if start else True
-                made = shapes.to_base64(applied(decoded, edits), text[start:end], unsure=unsure)
-                yield Edit(start, end, made, _hidden(edits))
+                made = shapes.to_base64(applied(decoded, edits), made, unsure=unsure)
+            if edits:
+                yield Edit(start, end, made, hidden)
 
     def _known(self, text: str) -> Iterator[Edit]:
         for edit in self._learned.find(text):
