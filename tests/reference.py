@@ -84,9 +84,15 @@ def options() -> str:
     for name in COMMANDS:
         command = group.get_command(click.Context(group), name)
         assert command is not None
-        given = [option for option in command.params if isinstance(option, click.Option)]
-        rows += [f"| `{name}` | `{'`, `'.join(each.opts)}` | {_escaped(each.help or '')} |" for each in given]
+        rows += _options(name, command)
     return _table("command", "option", "", rows=rows)
+
+
+def _options(name: str, command: click.Command) -> list[str]:
+    given = [option for option in command.params if isinstance(option, click.Option)]
+    rows = [f"| `{name}` | `{'`, `'.join(each.opts)}` | {_escaped(each.help or '')} |" for each in given]
+    inner = command.commands if isinstance(command, click.Group) else {}
+    return rows + [row for word, each in inner.items() for row in _options(f"{name} {word}", each)]
 
 
 def _escaped(text: str) -> str:

@@ -24,7 +24,13 @@ MAY_IMPORT = {
     "cli": set(ROOMS),
 }
 IMPURE = set("asyncio socket threading time os subprocess pathlib mitmproxy aiohttp websockets".split())
-ONLY_IN = {"mitmproxy": "live/recorder", "aiohttp": "demo", "httpx": "demo", "h11": "live", "click": "cli"}
+ONLY_IN = {
+    "mitmproxy": ("live/recorder",),
+    "aiohttp": ("live/control", "demo"),
+    "httpx": ("demo",),
+    "h11": ("live",),
+    "click": ("cli", "demo"),
+}
 
 
 def room(module: Path) -> str:
@@ -59,8 +65,7 @@ def test_the_core_is_pure(module: Path) -> None:
 @pytest.mark.parametrize("library", ONLY_IN)
 def test_a_library_stays_in_its_room(library: str) -> None:
     users = {named(module) for module in MODULES if any(name.split(".")[0] == library for name in imports(module))}
-    allowed = (ONLY_IN[library], "demo") if library == "click" else (ONLY_IN[library],)
-    assert all(user.startswith(allowed) for user in users)
+    assert all(user.startswith(ONLY_IN[library]) for user in users)
 
 
 @pytest.mark.parametrize("module", MODULES, ids=named)

@@ -1,27 +1,51 @@
-"""stagesim faults: what can go wrong, and what files there are for it."""
+"""stagesim faults: what can go wrong, what files there are for it, and breaking a replay while it runs."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 import click
 from rich.console import Console
 from rich.markup import escape
+from rich.table import Table
 
+from simulator.cli.options import faults_of
 from simulator.cli.tables import table
+from simulator.core.errors import StagesimError
 from simulator.faults.registry import all_faults, description
 from simulator.files.faultfiles import load_fault
 from simulator.files.locate import fault_names, find_fault
+from simulator.files.written import written
+from simulator.live.control.client import VARIABLE, ControlClient
+from simulator.live.control.models import Rules
 
 
-@click.command("faults")
-@click.argument("name", required=False)
-def faults_command(name: str | None) -> None:
+class NameOrCommand(click.Group):
+    """A group whose first word may also be a name, which its hidden command 'show' is given."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and not args[0].startswith("-") and args[0] not in self.commands:
+            args = ["show", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(
+    "faults", cls=NameOrCommand, invoke_without_command=True, subcommand_metavar="[NAME | COMMAND [ARGS]...]"
+)
+@click.pass_context
+def faults_command(ctx: click.Context) -> None:
     """List the fault files that --fault takes by name, and the kinds of fault that files can use.
 
-    With a NAME, print that file: a starting point for one of your own.
+    With a NAME, print that file: a starting point for one of your own. The commands change a replay while it runs,
+    which was started with --control.
+
+    \b
+    stagesim faults
+    stagesim faults none-orchestrator
+    stagesim faults arm none-orchestrator --set after=500ms
     """
-    if name is not None:
-        load_fault(name)
-        click.echo(find_fault(name).read_text(), nl=False)
+    if ctx.invoked_subcommand is not None:
         return
     console = Console()
     files = table("--fault NAME", "fault file", "what it does")
@@ -31,3 +55,81 @@ def faults_command(name: str | None) -> None:
     for kind, fault in all_faults().items():
         kinds.add_row(kind, escape(description(fault)))
     console.print(files, kinds)
+
+
+@faults_command.command("show", hidden=True)
+@click.argument("name")
+def show_command(name: str) -> None:
+    """Print a fault file."""
+    load_fault(name)
+    click.echo(find_fault(name).read_text(), nl=False)
+
+
+def _controlling(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--control",
+        envvar=VARIABLE,
+        show_envvar=True,
+        metavar="URL",
+        help="The replay, as its line 'control on …' has it.",
+    )(command)
+
+
+@faults_command.command("arm")
+@click.argument("fault", metavar="NAME|FILE")
+@click.option("--set", "overrides", multiple=True, metavar="NAME=VALUE", help="Set a parameter.")
+@_controlling
+def arm_command(fault: str, overrides: tuple[str, ...], control: str | None) -> None:
+    """Lay a fault over a running replay.
+
+    What is under way there meets it as well.
+    """
+    client = _client(control)
+    (loaded,) = faults_of([fault], overrides)
+    armed = client.arm([written(rule) for rule in loaded.rules], loaded.file.title).armed
+    for name in armed:
+        click.echo(f"armed {name}")
+
+
+@faults_command.command("disarm")
+@click.argument("rule")
+@_controlling
+def disarm_command(rule: str, control: str | None) -> None:
+    """Take a rule off a running replay.
+
+    RULE is its name, or the name of a fault for all its rules. What they held back is sent, in order.
+    """
+    for name in _client(control).disarm(rule).disarmed:
+        click.echo(f"disarmed {name}")
+
+
+@faults_command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
+@_controlling
+def list_command(as_json: bool, control: str | None) -> None:
+    """List the rules of a running replay.
+
+    Those that were disarmed as well, all with the proof of what they did.
+    """
+    found = _client(control).rules()
+    if as_json:
+        click.echo(found.model_dump_json(indent=2))
+    else:
+        Console().print(_shown(found))
+
+
+def _client(control: str | None) -> ControlClient:
+    if control is None:
+        hint = f"--control URL, or the variable {VARIABLE}; `stagesim replay --control` prints it"
+        raise StagesimError("which replay?", place="--control", hint=hint)
+    return ControlClient.of(control)
+
+
+def _shown(found: Rules) -> Table:
+    shown = table("", "rule", "fault", "state", "matched", "fired", "at", "on", "went out instead")
+    for rule in found.rules:
+        state, fired = "armed" if rule.armed else "disarmed", str(rule.fired) if rule.fired else "never"
+        at = "" if rule.at is None else f"{rule.at:.3f} s"
+        row = (rule.name, rule.fault, state, str(rule.matched), fired, at, rule.on, rule.instead)
+        shown.add_row(*map(escape, row))
+    return shown

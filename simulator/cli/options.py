@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import secrets
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from simulator.core.session import Settings
 from simulator.files.faultfiles import LoadedFault, load_fault
 from simulator.files.locate import find_recording
 from simulator.files.reader import load
+from simulator.live.clock import Clock, ManualClock, RealClock
 from simulator.live.server import Listen
 
 Command = Callable[..., Any]
@@ -48,6 +50,49 @@ def playing(command: Command) -> Command:
     ):
         command = option(command)
     return command
+
+
+def controlled(command: Command) -> Command:
+    """The options of what may be controlled while it serves."""
+    for option in reversed(
+        (
+            click.option(
+                "--control", metavar="HOST:PORT", help="Offer the control API here; its URL holds its token."
+            ),
+            click.option(
+                "--toxiproxy", metavar="HOST:PORT", help="Offer toxiproxy's API here, to whoever can connect."
+            ),
+            click.option(
+                "--manual-clock", is_flag=True, help="Time stands still until the control API lets it pass."
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Controls:
+    """How a replay is to be controlled from outside: not at all unless said."""
+
+    control: Listen | None = None
+    toxiproxy: Listen | None = None
+    manual: bool = False
+
+    def clock(self) -> Clock:
+        return ManualClock() if self.manual else RealClock()
+
+
+def controls_of(control: str | None, toxiproxy: str | None, *, manual: bool) -> Controls:
+    """Raises StagesimError for what is no address, and for a clock that nobody could advance."""
+    if manual and control is None:
+        hint = "give --control HOST:PORT as well, and POST to its /v1/clock/advance"
+        raise StagesimError("time would never pass", place="--manual-clock", hint=hint)
+    return Controls(
+        control=None if control is None else listen_of(control, "--control"),
+        toxiproxy=None if toxiproxy is None else listen_of(toxiproxy, "--toxiproxy"),
+        manual=manual,
+    )
 
 
 def script_of(names: Sequence[str], warn: Callable[[str], None]) -> Script:
@@ -109,9 +154,9 @@ def _speed(text: str) -> float:
     return speed
 
 
-def listen_of(text: str) -> Listen:
+def listen_of(text: str, option: str = "--listen") -> Listen:
     """Read HOST:PORT. Raises StagesimError."""
     host, colon, port = text.rpartition(":")
     if not colon or not host or not port.isdigit() or int(port) > 65535:
-        raise StagesimError(f"expected HOST:PORT such as 127.0.0.1:8000, got {text!r}", place="--listen")
+        raise StagesimError(f"expected HOST:PORT such as 127.0.0.1:8000, got {text!r}", place=option)
     return Listen(host=host.strip("[]"), port=int(port))

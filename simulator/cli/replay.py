@@ -8,7 +8,16 @@ from pathlib import Path
 import click
 
 from simulator.cli import options
-from simulator.cli.serving import interruption, say_seed, say_where, serving, show_end, warn_unreachable
+from simulator.cli.serving import (
+    controlling,
+    interruption,
+    say_control,
+    say_seed,
+    say_where,
+    serving,
+    show_end,
+    warn_unreachable,
+)
 
 
 def warn(text: str) -> None:
@@ -18,6 +27,7 @@ def warn(text: str) -> None:
 @click.command("replay")
 @click.argument("recordings", nargs=-1, required=True, metavar="RECORDING")
 @options.playing
+@options.controlled
 def replay_command(
     recordings: tuple[str, ...],
     faults: tuple[str, ...],
@@ -27,6 +37,9 @@ def replay_command(
     strict: bool,
     listen: str,
     journal: Path | None,
+    control: str | None,
+    toxiproxy: str | None,
+    manual_clock: bool,
 ) -> None:
     """Play a recording to any client, with faults, until Ctrl-C.
 
@@ -37,18 +50,24 @@ def replay_command(
     stagesim replay golden-path
     stagesim replay golden-path --fault none-orchestrator --set after=6.96s
     stagesim replay staging.jsonl --fault missing:llm_manager --seed 7 --journal run.jsonl
+    stagesim replay golden-path --control 127.0.0.1:0
     """
     script = options.script_of(recordings, warn)
     rules = options.rules_of(options.faults_of(faults, overrides))
     warn_unreachable(script, rules)
     settings = options.settings_of(seed, speed, strict=strict)
     where = options.listen_of(listen)
+    controls = options.controls_of(control, toxiproxy, manual=manual_clock)
 
     async def serve() -> None:
         interrupted = interruption()
-        async with serving(script, rules, settings, where, journal) as server:
+        async with (
+            serving(script, rules, settings, where, journal, controls.clock()) as server,
+            controlling(server, controls) as found,
+        ):
             say_seed(settings)
             say_where(server)
+            say_control(found)
             await interrupted.wait()
             show_end(server.session)
 

@@ -11,7 +11,7 @@ import click
 from simulator.cli import options
 from simulator.cli.child import check_command, run_child
 from simulator.cli.replay import warn
-from simulator.cli.serving import say_seed, serving, show_end, warn_unreachable
+from simulator.cli.serving import controlling, say_control, say_seed, serving, show_end, warn_unreachable
 from simulator.core.errors import StagesimError
 from simulator.live.server import ReplayServer, environment, ws_url
 
@@ -19,6 +19,7 @@ from simulator.live.server import ReplayServer, environment, ws_url
 @click.command("run", context_settings={"ignore_unknown_options": True})
 @click.argument("recordings", nargs=1, required=True, metavar="RECORDING")
 @options.playing
+@options.controlled
 @click.option(
     "--env",
     "named",
@@ -36,13 +37,17 @@ def run_command(
     strict: bool,
     listen: str,
     journal: Path | None,
+    control: str | None,
+    toxiproxy: str | None,
+    manual_clock: bool,
     named: tuple[str, ...],
     command: tuple[str, ...],
 ) -> None:
     """Serve a recording, run a command against it, and give back the command's exit code.
 
     The command finds staging in STAGESIM_URL and STAGESIM_WS_URL, and each service in STAGESIM_<NAME>_URL and
-    STAGESIM_<NAME>_WS_URL; --env sets the variables that it already reads.
+    STAGESIM_<NAME>_WS_URL; --env sets the variables that it already reads. With --control, STAGESIM_CONTROL has
+    the control API's URL, from where `stagesim faults arm` takes it.
 
     \b
     stagesim run golden-path -- pytest tests/e2e
@@ -54,11 +59,16 @@ def run_command(
     warn_unreachable(script, rules)
     settings = options.settings_of(seed, speed, strict=strict)
     where = options.listen_of(listen)
+    controls = options.controls_of(control, toxiproxy, manual=manual_clock)
 
     async def serve() -> int:
-        async with serving(script, rules, settings, where, journal) as server:
-            variables = _variables(server, named)
+        async with (
+            serving(script, rules, settings, where, journal, controls.clock()) as server,
+            controlling(server, controls) as found,
+        ):
+            variables = _variables(server, named) | found
             say_seed(settings)
+            say_control(found, err=True)
             code = await run_child(command, variables)
             show_end(server.session)
             return code

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from simulator.cli.options import Controls
 from simulator.cli.tables import table
 from simulator.core.proof import proofs
 from simulator.core.reach import unreachable
@@ -25,17 +26,22 @@ from simulator.core.session import Session, Settings
 from simulator.core.units import seconds
 from simulator.files.redaction import Redactor
 from simulator.files.writer import RecordingWriter
-from simulator.live.clock import RealClock
+from simulator.live.clock import Clock, RealClock
 from simulator.live.pump import Keep
 from simulator.live.server import Listen, ReplayServer
 
 
 @asynccontextmanager
 async def serving(
-    script: Script, rules: Sequence[Rule], settings: Settings, listen: Listen, journal: Path | None
+    script: Script,
+    rules: Sequence[Rule],
+    settings: Settings,
+    listen: Listen,
+    journal: Path | None,
+    clock: Clock | None = None,
 ) -> AsyncIterator[ReplayServer]:
     """A running replay server; its journal goes to a file, redacted like a recording."""
-    clock = RealClock()
+    clock = clock or RealClock()
     with contextlib.ExitStack() as stack:
         keep: Keep | None = None
         if journal is not None:
@@ -47,6 +53,28 @@ async def serving(
             yield server
         finally:
             await server.stop()
+
+
+@asynccontextmanager
+async def controlling(server: ReplayServer, controls: Controls) -> AsyncIterator[dict[str, str]]:
+    """Whatever controls a running replay, as the environment variables that say where."""
+    async with contextlib.AsyncExitStack() as stack:
+        found: dict[str, str] = {}
+        if controls.control is not None:
+            from simulator.live.control.server import ControlServer  # with a web framework, so only if asked for
+
+            control = ControlServer(server, listen=controls.control)
+            await control.start()
+            stack.push_async_callback(control.stop)
+            found["STAGESIM_CONTROL"] = control.url
+        if controls.toxiproxy is not None:
+            from simulator.live.control.toxiproxy import ToxiproxyServer
+
+            toxiproxy = ToxiproxyServer(server, controls.toxiproxy)
+            await toxiproxy.start()
+            stack.push_async_callback(toxiproxy.stop)
+            found["STAGESIM_TOXIPROXY"] = toxiproxy.url
+        yield found
 
 
 @contextlib.contextmanager
@@ -77,6 +105,12 @@ def say_where(server: ReplayServer) -> None:
     click.echo(f"listening on {server.url}")
     for service, url in list(server.urls.items())[1:]:
         click.echo(f"{service} on {url}")
+
+
+def say_control(controls: Mapping[str, str], *, err: bool = False) -> None:
+    """One line for each way to control the replay. The control API's URL is a secret of this run."""
+    for name, url in controls.items():
+        click.echo(f"{name.removeprefix('STAGESIM_').lower()} on {url}", err=err)
 
 
 def say_seed(settings: Settings) -> None:

@@ -10,9 +10,9 @@ from typing import Final
 
 from simulator.core.correlation import COMPOSED, ECHOED, TIME, TOKEN, Plan, Variable
 from simulator.core.events import Event
-from simulator.core.ids import fresh, is_distinctive
+from simulator.core.ids import fresh, is_distinctive, is_unspaced
 from simulator.core.jsontext import MISSING, Json, MaybeJson
-from simulator.core.places import filled, slots
+from simulator.core.places import filled, slots, value_at
 from simulator.core.timestamps import moved
 from simulator.core.tokens import resign
 from simulator.core.units import Time
@@ -73,7 +73,7 @@ class Bindings:
             slot: self._live(variable, index, wall, made) if self.fresh else self._echo(variable)
             for slot, variable in uses
         }
-        return filled(event, {slot: _like(variable.value, values[slot]) for slot, variable in uses})
+        return filled(event, {slot: _like(value_at(event, slot), value) for slot, value in values.items()})
 
     def _echo(self, variable: Variable) -> Json:
         """The value with nothing new in it but what the client sent."""
@@ -123,7 +123,7 @@ class Bindings:
     def _bind(self, variable: Variable, value: Json) -> None:
         self.own.bind(variable, value)
         self.client.bind(variable, value)
-        if variable.kind != TIME:
+        if variable.kind != TIME and is_unspaced(str(value)):  # many clients may send the same sentence
             self.minted(str(value))
 
 
@@ -136,8 +136,9 @@ def _composed(variable: Variable, live: Callable[[Variable], Json], rest: Callab
     return "".join([*pieces, rest(text[end:])])
 
 
-def _like(recorded: Json, value: Json) -> Json:
-    """A live value in the recorded value's type: an id seen in a path may stand as a number in a body."""
+def _like(recorded: MaybeJson, value: Json) -> Json:
+    """A live value in the type that stood there: an id seen in a path may stand as a number in a body."""
     if isinstance(recorded, int) and isinstance(value, str) and _INTEGER.fullmatch(value):
         return int(value)
-    return str(value) if isinstance(recorded, str) and isinstance(value, int | float) else value
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return str(value) if isinstance(recorded, str) and number else value

@@ -65,7 +65,7 @@ class Clients:
         return client
 
     def forget(self) -> int:
-        """Begin anew, with other names: whoever asks next is nobody that was here. Says how many were forgotten."""
+        """Begin anew, with other names: whoever asks next is nobody that was here. Says how many it forgot."""
         forgotten, self._met = self._met, 0
         self._owners, self._everyone = {}, {}
         return forgotten

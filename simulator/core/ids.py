@@ -19,7 +19,9 @@ _RANDOM_RUN: Final = re.compile(
 )
 _LONG_RANDOM: Final = re.compile(r"(?=[^0-9]*\d)(?=[^A-Za-z]*[A-Za-z])[0-9A-Za-z_-]{20,64}")
 _TEN_DIGITS: Final = re.compile(r"\d{10}")
-_ID_KEY: Final = re.compile(r"(?:^|[_\-.])(?:id|ids|uuid|guid|key|nonce|sid)$|(?:Id|ID|Uuid|UUID)$", re.I)
+_ID_KEY: Final = re.compile(
+    r"(?i:(?:^|[_\-.])(?:id|ids|uuid|guid|key|nonce|sid))$|(?<=[a-z0-9])(?:Ids?|IDs?|Uuid|UUID|Guid)$"
+)
 _JWT: Final = re.compile(r"eyJ[\w-]{4,}\.eyJ[\w-]{4,}\.[\w-]*")
 _WORD: Final = re.compile(r"[A-Za-z][A-Za-z_.:/-]*")
 _VERSION: Final = re.compile(r"v?\d{1,4}(?:\.\d{1,4}){1,3}(?:[-+.][A-Za-z]\w*)?", re.I)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from enum import Enum
@@ -43,11 +44,18 @@ def _no_constants(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-_DECODER: Final = json.JSONDecoder(parse_constant=_no_constants)
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(f"{text} is more than a number can hold")
+    return value
+
+
+_DECODER: Final = json.JSONDecoder(parse_constant=_no_constants, parse_float=_finite)
 
 
 def parse(text: str | bytes) -> MaybeJson:
-    """The JSON value that a text holds, or MISSING where it holds none (RFC 8259; no NaN, bounded depth)."""
+    """The JSON value that a text holds, or MISSING where it holds none (RFC 8259; nothing infinite)."""
     if isinstance(text, bytes):
         try:
             text = text.decode()

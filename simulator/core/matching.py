@@ -24,6 +24,7 @@ DISCRIMINATORS: Final = frozenset(
 )
 """Field names that say what a message is, at the top of it or one level below."""
 
+_ADDRESSES: Final = frozenset(("topic", "channel"))
 _HEARTBEATS: Final = frozenset("ping pong heartbeat heartbeat_ack keepalive keep_alive ka".split())
 _NAME: Final = re.compile(r"[A-Za-z_][\w.:/-]{0,99}")
 _DISCRIMINATOR_DEPTH: Final = 2
@@ -209,12 +210,12 @@ def is_discriminator(path: Path, value: Json) -> bool:
 
 
 def discriminator(event: Event) -> str | None:
-    """What a message says it is: the value of its first discriminator, such as 'start_agent'."""
+    """What a message says it is, such as 'start_agent', by its first discriminator; else where it goes."""
     document = json_of(event)
     if document is MISSING:
         return None
-    named = [(len(path), value) for path, value in leaves(document) if is_discriminator(path, value)]
-    return str(min(named, key=lambda item: item[0])[1]) if named else None
+    named = [(path, value) for path, value in leaves(document) if is_discriminator(path, value)]
+    return str(min(named, key=lambda item: (item[0][-1] in _ADDRESSES, len(item[0])))[1]) if named else None
 
 
 def is_heartbeat(event: Event) -> bool:

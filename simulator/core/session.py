@@ -136,7 +136,7 @@ class Session:
             self._queue.push(Item(due=now, flow=self._flows[flow], event=reset, stage=len(self.stages)))
 
     def start_over(self) -> int:
-        """Forget who was here: whoever comes now is new and gets every first take. Says how many were forgotten."""
+        """Forget who was here: whoever comes now is new, and gets every first take. Says how many it forgot."""
         self._early.clear()
         return self._clients.forget()
 

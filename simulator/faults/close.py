@@ -16,11 +16,9 @@ MAX_REASON: Final = 123
 def require_close(code: int | None, reason: str) -> None:
     """Raise FaultError unless a close frame can say this."""
     require(code is None or 0 <= code <= 0xFFFF, "code", f"expected 0 to 65535, got {code}")
-    require(
-        len(reason.encode()) <= MAX_REASON,
-        "reason",
-        f"expected at most {MAX_REASON} bytes, got {len(reason.encode())}",
-    )
+    size = len(reason.encode(errors="surrogatepass"))
+    require(size <= MAX_REASON, "reason", f"expected at most {MAX_REASON} bytes, got {size}")
+    require(reason.encode(errors="ignore").decode() == reason, "reason", "is no text: half a surrogate pair")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from simulator.core.events import Event, Message
 from simulator.core.fault import FRAMES, Context, Fault, Kinds, Mode, delayed, require
 from simulator.core.units import Duration
 from simulator.faults.rawframes import MESSAGES
+
+MAX_COPIES: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +24,7 @@ class DuplicateFault(Fault):
     gap: Duration = 0
 
     def __post_init__(self) -> None:
-        require(self.copies >= 1, "copies", f"expected 1 or more, got {self.copies}")
+        require(1 <= self.copies <= MAX_COPIES, "copies", f"expected 1 to {MAX_COPIES}, got {self.copies}")
 
     def apply(self, event: Event, context: Context) -> Iterable[Event]:
         if not isinstance(event, Message):

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from simulator.core.events import Event, Fragment, Message
 from simulator.core.fault import Context, Fault, Kinds, delayed, require
 from simulator.core.units import Duration
 from simulator.faults.rawframes import CONTINUATION, MESSAGES, frame, instead, opcode_of
+
+MAX_PARTS: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +28,7 @@ class FragmentFault(Fault):
     gap: Duration = 0
 
     def __post_init__(self) -> None:
-        require(self.parts >= 2, "parts", f"expected 2 or more, got {self.parts}")
+        require(2 <= self.parts <= MAX_PARTS, "parts", f"expected 2 to {MAX_PARTS}, got {self.parts}")
 
     def apply(self, event: Event, context: Context) -> Iterable[Event]:
         if not isinstance(event, Message):

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import ClassVar, Final, Literal
 
 from simulator.core.events import Event, Message
-from simulator.core.fault import Context, Fault, Kinds
+from simulator.core.fault import Context, Fault, Kinds, require
 from simulator.faults.rawframes import MESSAGES, frame, instead, opcode_of
 
+MAX_EXTRA: Final = 1 << 62
 _LONGEST: Final = (1 << 64) - 1
 _MASK: Final = bytes.fromhex("37fa213d")
 """The key of the RFC's own example (§5.7)."""
@@ -26,6 +27,9 @@ class BadLengthFault(Fault):
     acts_on: ClassVar[Kinds] = MESSAGES
     how: Literal["not-minimal", "top-bit", "too-long"] = "top-bit"
     extra: int = 1000
+
+    def __post_init__(self) -> None:
+        require(1 <= self.extra <= MAX_EXTRA, "extra", f"expected 1 to {MAX_EXTRA}, got {self.extra}")
 
     def apply(self, event: Event, context: Context) -> Iterable[Event]:
         if not isinstance(event, Message):

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 
 from simulator.core.events import Close, Event, Response, is_upgrade
 from simulator.core.fault import Context, Fault, Kinds, require, sent
+from simulator.faults.answers import require_sendable
 from simulator.faults.close import require_close
 from simulator.faults.status import RefuseFault
 
@@ -31,6 +32,7 @@ class LimitFault(Fault):
     def __post_init__(self) -> None:
         require(self.connections >= 0, "connections", f"expected 0 or more, got {self.connections}")
         require_close(self.code, self.reason)
+        require_sendable(status=self.status, headers={}, body=self.body)
 
     def concerns(self, event: Event) -> bool:
         return is_upgrade(event)

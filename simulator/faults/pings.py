@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from simulator.core.events import Event, Ping, Pong
 from simulator.core.fault import FRAMES, Context, Fault, Kinds, Mode, delayed, require, sent
 from simulator.core.units import Duration
 
-MAX_CONTROL = 125
+MAX_PINGS: Final = 100_000
+MAX_CONTROL: Final = 125
 """Bytes that a control frame has room for (RFC 6455 §5.5)."""
 
 
@@ -26,7 +27,7 @@ class PingFloodFault(Fault):
     gap: Duration = 0
 
     def __post_init__(self) -> None:
-        require(self.count >= 1, "count", f"expected 1 or more, got {self.count}")
+        require(1 <= self.count <= MAX_PINGS, "count", f"expected 1 to {MAX_PINGS}, got {self.count}")
 
     def apply(self, event: Event, context: Context) -> Iterable[Event]:
         for number in range(self.count):
@@ -58,7 +59,11 @@ class UnsolicitedPongFault(Fault):
     data: str = "unasked"
 
     def __post_init__(self) -> None:
-        require(len(self.data.encode()) <= MAX_CONTROL, "data", f"expected at most {MAX_CONTROL} bytes")
+        require(len(self._bytes) <= MAX_CONTROL, "data", f"expected at most {MAX_CONTROL} bytes")
+
+    @property
+    def _bytes(self) -> bytes:
+        return self.data.encode(errors="surrogatepass")
 
     def apply(self, event: Event, context: Context) -> Iterable[Event]:
-        return [sent(Pong, context, data=self.data.encode())]
+        return [sent(Pong, context, data=self._bytes)]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from simulator.core import jsontext
 from simulator.core.events import Event, Message
 from simulator.core.fault import Context, Fault, Kinds, require
 from simulator.faults.rawframes import MESSAGES
+
+MAX_SIZE: Final = 64 << 20
+"""Bytes of the largest message that is made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +47,9 @@ class OversizeFault(Fault):
     size: int = (1 << 20) + 1
     field: str = "padding"
 
+    def __post_init__(self) -> None:
+        require(1 <= self.size <= MAX_SIZE, "size", f"expected 1 to {MAX_SIZE}, got {self.size}")
+
     def apply(self, event: Event, context: Context) -> Iterable[Event]:
         if not isinstance(event, Message) or len(event.payload) >= self.size:
             return [event]
@@ -54,7 +60,11 @@ class OversizeFault(Fault):
             return data.ljust(self.size, b"\0")
         document = jsontext.parse_object(data)
         if not isinstance(document, dict):
-            return data + " " * (self.size - len(data.encode()))
+            return data + " " * (self.size - len(_encoded(data)))
         style = jsontext.style_of(data, document) or "spaced"
         bare = jsontext.dump({**document, self.field: ""}, style)
-        return jsontext.dump({**document, self.field: "x" * (self.size - len(bare.encode()))}, style)
+        return jsontext.dump({**document, self.field: "x" * (self.size - len(_encoded(bare)))}, style)
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode(errors="surrogatepass")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from simulator.core.events import Event, Response, is_upgrade
-from simulator.core.fault import Context, Fault, Kinds
+from simulator.core.fault import Context, Fault, Kinds, require
 from simulator.faults.answers import with_fields
 
 
@@ -21,6 +21,9 @@ class WrongAcceptFault(Fault):
     name: ClassVar[str] = "wrong-accept"
     acts_on: ClassVar[Kinds] = frozenset({Response})
     accept: str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+
+    def __post_init__(self) -> None:
+        require(_is_a_value(self.accept), "accept", "expected one line of ASCII")
 
     def concerns(self, event: Event) -> bool:
         return is_upgrade(event)
@@ -41,11 +44,18 @@ class WrongSubprotocolFault(Fault):
     acts_on: ClassVar[Kinds] = frozenset({Response})
     subprotocol: str | None = "not-offered"
 
+    def __post_init__(self) -> None:
+        require(_is_a_value(self.subprotocol or ""), "subprotocol", "expected one line of ASCII")
+
     def concerns(self, event: Event) -> bool:
         return is_upgrade(event)
 
     def apply(self, event: Event, context: Context) -> Iterable[Event]:
         return [_with_field(event, "Sec-WebSocket-Protocol", self.subprotocol)]
+
+
+def _is_a_value(text: str) -> bool:
+    return text.isascii() and text.isprintable()
 
 
 def _with_field(event: Event, name: str, value: str | None) -> Event:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
@@ -59,6 +60,15 @@ def _json_path(value: str) -> str:
     return value
 
 
+def _json(value: object) -> object:
+    """What YAML can say and JSON cannot, such as a date, is told here and not when it is to be sent."""
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"not JSON: {error}") from None
+    return value
+
+
 def _window(value: tuple[Time, Time] | None) -> tuple[Time, Time] | None:
     if value is not None and value[0] >= value[1]:
         raise ValueError("expected a window that begins before it ends, such as [10s, 15s]")
@@ -66,6 +76,7 @@ def _window(value: tuple[Time, Time] | None) -> tuple[Time, Time] | None:
 
 
 _WRITTEN = {"type": ["string", "number"], "description": "a duration such as '250ms', '2s' or '2m', or seconds"}
+JsonValue = Annotated[Any, AfterValidator(_json)]
 DurationText = Annotated[Time, BeforeValidator(_duration), WithJsonSchema(_WRITTEN)]
 Pattern = Annotated[str, AfterValidator(_pattern)]
 Count = Annotated[int, Field(ge=1)]
@@ -205,7 +216,7 @@ def fault_model(fault: type[Fault]) -> type[BaseModel]:
         default: Any = ... if field.default is MISSING else field.default
         if field.default_factory is not MISSING:
             default = field.default_factory()
-        file_type = Any if field.type == "Json" else _file_type(hints[field.name])
+        file_type = JsonValue if field.type == "Json" else _file_type(hints[field.name])
         made[f"{field.name}_"] = (file_type, Field(default, alias=field.name))
     return create_model(f"{fault.__name__}Fields", __base__=_Exact, **made)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from itertools import groupby
 
@@ -25,6 +26,7 @@ class Pump:
         self.session, self.clock = session, clock
         self._perform, self._keep = perform, keep
         self._kept = 0
+        self._came: deque[Event] = deque()
         self._watchers: list[Callable[[], None]] = []
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
@@ -36,7 +38,7 @@ class Pump:
 
     def feed(self, event: Event) -> None:
         """Something came from a client, stamped with the clock's time; what is due at once goes out at once."""
-        self.session.receive(event)
+        self._came.append(event)
         self.turn()
 
     def turn(self) -> None:
@@ -55,7 +57,15 @@ class Pump:
         self._wait()
 
     def _perform_due(self) -> None:
-        events = self.session.due(self.clock.now())
+        """What was due before something came goes out before it: the journal is in order of time."""
+        while self._came:
+            event = self._came.popleft()
+            self._perform_until(event.at)
+            self.session.receive(event)
+        self._perform_until(self.clock.now())
+
+    def _perform_until(self, now: Time) -> None:
+        events = self.session.due(now)
         for flow, group in groupby(events, key=lambda event: event.flow):
             self._perform(flow, list(group))
 

@@ -14,7 +14,7 @@ import pytest
 from simulator.core.correlation import COMPOSED, plan, propose
 from simulator.core.events import Event, Message, Request, Response
 from simulator.core.inside import Finder, can_stand_inside
-from simulator.core.matching import compare
+from simulator.core.matching import compare, label
 from simulator.core.recording import Recording
 from simulator.core.script import compile_script
 from simulator.core.session import Session, Settings
@@ -257,6 +257,15 @@ def test_a_secret_that_agrees_is_the_better_match() -> None:
     ]
     scores = [compare(page, pages[1]).score for page in pages]
     assert scores[1] > scores[0]
+
+
+# --- names -----------------------------------------------------------------------------------------------------
+
+
+def test_a_message_is_called_by_what_it_is_rather_than_by_where_it_goes() -> None:
+    assert label(text("1", 1, UP, channel="shell", header={"msg_type": "execute_request"})) == "execute_request"
+    assert label(text("1", 1, UP, topic="room:1", event="join")) == "join"
+    assert label(text("1", 1, UP, topic="room:1")) == "room:1"
 
 
 # --- order -----------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from datetime import date
 
 import pytest
 
@@ -227,11 +228,22 @@ def test_a_latency_has_its_distribution(distribution: str, mean: int, least: int
         ("ack-only", {"echo": {"id": "id"}}, "echo.id: a JSON path begins with '$', as in '$.data.id'"),
         ("burst", {"count": 1}, "count: expected 2 or more, got 1"),
         ("coalesce", {"count": 1}, "count: expected 2 or more, got 1"),
-        ("duplicate", {"copies": 0}, "copies: expected 1 or more, got 0"),
-        ("fragment", {"parts": 1}, "parts: expected 2 or more, got 1"),
+        ("duplicate", {"copies": 0}, "copies: expected 1 to 10000, got 0"),
+        ("fragment", {"parts": 1}, "parts: expected 2 to 10000, got 1"),
         ("inject", {"json": {"a": 1}, "text": "b"}, "text: expected either json or text"),
+        ("bad-length", {"extra": -1}, f"extra: expected 1 to {1 << 62}, got -1"),
+        ("close", {"reason": "\ud800"}, "reason: is no text: half a surrogate pair"),
+        (
+            "inject",
+            {"json": {"day": date(2025, 9, 8)}},
+            "json: not JSON: Object of type date is not JSON serializable",
+        ),
+        ("limit", {"status": 42}, "status: expected 200 to 999, got 42"),
+        ("oversize", {"size": 1 << 40}, f"size: expected 1 to {64 << 20}, got {1 << 40}"),
+        ("wrong-accept", {"accept": "a\r\nb: c"}, "accept: expected one line of ASCII"),
+        ("wrong-subprotocol", {"subprotocol": "ä"}, "subprotocol: expected one line of ASCII"),
         ("limit", {"connections": -1}, "connections: expected 0 or more, got -1"),
-        ("ping-flood", {"count": 0}, "count: expected 1 or more, got 0"),
+        ("ping-flood", {"count": 0}, "count: expected 1 to 100000, got 0"),
         ("replay-old", {"back": 0}, "back: expected 1 or more, got 0"),
         ("reset-mid-frame", {"share": 1.0}, "share: expected a share between 0 and 1, got 1.0"),
         ("throttle", {"rate": 0}, "rate: expected 1 byte per second or more, got 0"),
