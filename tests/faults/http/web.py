@@ -140,7 +140,7 @@ def _raw(url: str, path: str, method: str) -> tuple[bytes, str]:
 
 async def until(true: Callable[[], object]) -> None:
     """Let the loop turn until something holds."""
-    while not true():  # noqa: ASYNC110 - what holds then is a server's state, which sets no event
+    while not true():
         await asyncio.sleep(0)
 
 

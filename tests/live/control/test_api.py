@@ -296,7 +296,7 @@ def test_a_reset_brings_services_up() -> None:
     async def talk() -> None:
         async with controlled() as it:
             it.server.take_down("backend")
-            with pytest.raises(OSError, match="111|refused|failed"):
+            with pytest.raises(OSError, match=r"111|refused|failed"):
                 await it.socket().__aenter__()
             assert (await it.ask("POST", "/v1/reset"))["enabled"] == ["backend"]
             async with it.socket() as connection:

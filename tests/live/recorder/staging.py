@@ -111,7 +111,7 @@ class Staging:
 
     async def quiet(self, connections: int) -> None:
         """Wait until no more than this many connections of raw servers are open."""
-        while self._open > connections:  # noqa: ASYNC110
+        while self._open > connections:
             await asyncio.sleep(0.001)
 
     def close(self) -> None:
