@@ -16,7 +16,10 @@ from simulator.core.events import Direction, Event, Message, Ping, Pong, Request
 from simulator.core.matching import is_heartbeat
 from simulator.core.places import route
 from simulator.core.recording import Recording
-from simulator.core.units import Time
+from simulator.core.units import MILLISECOND, Time
+
+BREATH = 5 * MILLISECOND
+"""How close to a message a heartbeat is part of the same burst."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,7 +180,7 @@ def find_causes(recording: Recording, side: Direction, greeting: frozenset[int] 
         if event.cause is not None:
             causes[index] = _named(recording, index, event, names)
             continue
-        cause = track.opening if index in greeting else track.cause_of(event)
+        cause = track.cause_of(event, greeting=index in greeting)
         if cause is not None:
             causes[index] = cause
     return causes
@@ -203,6 +206,7 @@ class _Track:
     latest: int | None = None
     heartbeat: int | None = None
     pings: dict[bytes, int] = field(default_factory=dict)
+    sent: tuple[Time, int] | None = None
 
     def hear(self, index: int, event: Event) -> None:
         if self.opening is None:
@@ -216,13 +220,25 @@ class _Track:
         else:
             self.latest = index
 
-    def cause_of(self, event: Event) -> int | None:
-        """A pong answers its ping, a JSON heartbeat the other side's; else the flow's own clock beats."""
+    def cause_of(self, event: Event, *, greeting: bool = False) -> int | None:
+        """What an event of ours answers."""
+        cause = self.opening if greeting else self._cause_of(event)
+        if cause is not None and isinstance(event, Message):
+            self.sent = (event.at, cause)
+        return cause
+
+    def _cause_of(self, event: Event) -> int | None:
+        """A pong answers its ping, a JSON heartbeat the other side's; else the flow's own clock beats.
+
+        A heartbeat that comes in one breath with a message was sent with it, and stays behind it.
+        """
         if isinstance(event, Pong) and event.data in self.pings:
             return self.pings[event.data]
         if isinstance(event, Ping | Pong):
             return self.opening
         if is_heartbeat(event):
             answered, self.heartbeat = self.heartbeat, None
+            if answered is None and self.sent is not None and event.at - self.sent[0] <= BREATH:
+                return self.sent[1]
             return self.opening if answered is None else answered
         return self.latest

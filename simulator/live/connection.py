@@ -40,6 +40,8 @@ MAX_HEAD: Final = 256 * 1024
 """Bytes of a request's head that are read; what is longer is refused with 431."""
 MAX_BODY: Final = 64 * 1024 * 1024
 """Bytes of a request's body that are read; what is longer is refused with 413."""
+LINGER: Final = 1.0
+"""Seconds that a refused client is heard out."""
 CLOSE_TIMEOUT: Final = 10.0
 """Seconds that a client has to answer a close frame before the connection is ended (RFC 6455 §7.1.1)."""
 
@@ -242,7 +244,19 @@ class Connection(asyncio.Protocol):
             body = f"{reason}\n".encode()
             fields = [("Content-Type", "text/plain"), ("Content-Length", str(len(body))), ("Connection", "close")]
             self._write(raw_head(Response(flow="", at=0, status=status, headers=tuple(fields))) + body)
-        self._end()
+        self._linger()
+
+    def _linger(self) -> None:
+        """End our side, and hear the client out for a moment: unread bytes would turn the end into a reset.
+
+        The reset would take the answer with it (RFC 9112 §9.6).
+        """
+        self._over = True
+        if self._transport is not None and self._transport.can_write_eof():
+            self._transport.write_eof()
+            asyncio.get_running_loop().call_later(LINGER, self.close)
+        else:
+            self._end()
 
     def _write(self, data: bytes) -> None:
         if data and self._transport is not None and not self._transport.is_closing():

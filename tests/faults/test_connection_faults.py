@@ -11,12 +11,10 @@ from websockets.exceptions import InvalidStatus
 from simulator.core.events import Close, Reset
 from simulator.core.rule import Rule
 from simulator.faults.status import RefuseFault
+from tests.faults.foreign import CLIENTS, Conversation, by_half_closing
 from tests.faults.wire import (
     ALL,
-    CLIENTS,
     PATIENCE,
-    Conversation,
-    by_half_closing,
     heard,
     look,
     on_the_wire,

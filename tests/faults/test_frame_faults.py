@@ -8,7 +8,8 @@ from wsproto.frame_protocol import FrameProtocol, Opcode, ParseFailed
 from simulator.core.events import Message, Pong
 from simulator.faults.rawframes import BINARY, CLOSE, PING, TEXT, close_frame, frame, frame_of
 from tests.conversations import DOWN
-from tests.faults.wire import ALL, CLIENTS, Conversation, heard, look, on_the_wire, rules_of, sees, ticking, watch
+from tests.faults.foreign import CLIENTS, Conversation
+from tests.faults.wire import ALL, heard, look, on_the_wire, rules_of, sees, ticking, watch
 
 BEFORE = ["open", "welcome", "tick 1"]
 """What comes before the third message."""

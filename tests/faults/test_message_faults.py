@@ -14,7 +14,8 @@ from simulator.core.units import MILLISECOND
 from simulator.faults.latency import LatencyFault
 from simulator.files.rulemodels import rule_of
 from tests.conversations import DOWN, recording, text
-from tests.faults.wire import ALL, CLIENTS, look, rules_of, sees, ticking, watch
+from tests.faults.foreign import CLIENTS
+from tests.faults.wire import ALL, look, rules_of, sees, ticking, watch
 
 each_client = pytest.mark.parametrize("client", CLIENTS)
 

@@ -94,7 +94,7 @@ def test_the_page_stands_alone_and_no_payload_ends_its_script(done: Drill) -> No
     assert "http://" not in page.replace("http://127.0.0.1", "") or "src=" not in page
     assert page.count("</script>") == 2
     data = json.loads(page.split('type="application/json">')[1].split("</script>")[0])
-    talk = data["tests"]["test_fallback"]["reset"]["talk"]
+    talk = data["tests"]["test_fallback"]["missing-dependencies"]["talk"]
     assert [entry["note"] for entry in talk if "note" in entry], "the fault is marked in its conversation"
     assert any(entry.get("label") == "start_agent" for entry in talk)
 

@@ -6,9 +6,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, RootModel
 
-from simulator.files.models import EventLine, Seconds, Strict
+from simulator.core.units import SECOND
+from simulator.files.models import EventLine, Strict
 from simulator.files.rulemodels import DurationText, Scalar
 
+Seconds = Annotated[float, Field(ge=0, description="seconds since the run began")]
 Position = Annotated[int, Field(ge=0, description="how many entries of the journal come before")]
 
 
@@ -84,7 +86,7 @@ class Disarmed(Strict):
 class Advance(Strict):
     """How much time is to pass."""
 
-    by: DurationText
+    by: Annotated[DurationText, Field(le=10**8 * SECOND)]
 
 
 class Advanced(Strict):
