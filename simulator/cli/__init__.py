@@ -62,6 +62,9 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has left; nothing to say and nobody to say it to
         code = 0
+    except OSError as error:
+        click.echo(f"stagesim: {error.filename or ''}: {error.strerror or error}".replace(": : ", ": "), err=True)
+        code = 2
     except (click.Abort, KeyboardInterrupt):
         code = 130
     sys.exit(code)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -92,6 +93,9 @@ def drill_command(
             "expected a recording and a command, or --file", hint="stagesim drill RECORDING -- COMMAND"
         )
     check_command(command)
+    for path in (json_file, html_file, junit_file):
+        if path is not None and not path.absolute().parent.is_dir():
+            raise StagesimError("there is no such folder", place=str(path.absolute().parent))
     plan = Plan(
         script=options.script_of((recording,), warn),
         faults=chosen(patterns or ("all",)),
@@ -144,8 +148,15 @@ async def _watched(plan: Plan, console: Console) -> Drill:
         states[name] = "running …" if run is None else _counted(run)
         live.update(_states(states))
 
+    task = asyncio.current_task()
+    if task is not None:
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     with Live(_states(states), console=console, refresh_per_second=4, transient=True) as live:
-        return await drill(plan, progress)
+        try:
+            return await drill(plan, progress)
+        except asyncio.CancelledError:
+            raise KeyboardInterrupt from None
 
 
 def _states(states: dict[str, str]) -> Table:

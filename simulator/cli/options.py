@@ -149,7 +149,7 @@ def _speed(text: str) -> float:
         speed = float(text)
     except ValueError:
         speed = 0.0
-    if not 0 < speed < math.inf:
+    if not 1e-6 <= speed < math.inf:
         raise StagesimError(f"expected a number above 0, or 'max', got {text!r}", place="--speed")
     return speed
 
@@ -157,6 +157,6 @@ def _speed(text: str) -> float:
 def listen_of(text: str, option: str = "--listen") -> Listen:
     """Read HOST:PORT. Raises StagesimError."""
     host, colon, port = text.rpartition(":")
-    if not colon or not host or not port.isdigit() or int(port) > 65535:
+    if not colon or not host or not (port.isascii() and port.isdecimal()) or int(port) > 65535:
         raise StagesimError(f"expected HOST:PORT such as 127.0.0.1:8000, got {text!r}", place=option)
     return Listen(host=host.strip("[]"), port=int(port))

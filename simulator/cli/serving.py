@@ -25,6 +25,7 @@ from simulator.core.script import Script
 from simulator.core.session import Session, Settings
 from simulator.core.units import seconds
 from simulator.files.redaction import Redactor
+from simulator.files.redaction.notes import redacted_text
 from simulator.files.writer import RecordingWriter
 from simulator.live.clock import Clock, RealClock
 from simulator.live.pump import Keep
@@ -133,6 +134,7 @@ def show_end(session: Session) -> None:
     console = Console(stderr=True)
     missed = session.journal.notes("missed")
     if missed:
-        console.print(f"{len(missed)} not in the recording, the last: {missed[-1].detail['event']}", markup=False)
+        last = redacted_text(str(missed[-1].detail["event"]), Redactor().event)
+        console.print(f"{len(missed)} not in the recording, the last: {last}", markup=False)
     if session.stages:
         console.print(proof_table(session))

@@ -14,6 +14,7 @@ from simulator.core.events import Chunk, Close, Direction, Event, Message, Reque
 from simulator.core.journal import Entry, Note
 from simulator.core.matching import label
 from simulator.core.units import seconds
+from simulator.core.visible import visible
 from simulator.files.lines import entry_line, header_line
 from simulator.files.locate import find_recording
 from simulator.files.reader import load
@@ -38,7 +39,7 @@ def show_command(recording: str, flows: tuple[str, ...], as_json: bool) -> None:
     header = loaded.recording.header
     console = Console()
     origins = ", ".join(f"{service.name} = {' '.join(service.origins)}" for service in header.services)
-    console.print(f"{header.title or recording} · {origins}", markup=False, highlight=False)
+    console.print(visible(f"{header.title or recording} · {origins}"), markup=False, highlight=False)
     console.print(timeline(entries))
 
 
@@ -51,9 +52,9 @@ def timeline(entries: list[Entry]) -> Table:
     shown.add_column("", no_wrap=True, min_width=1)
     shown.add_column("server", ratio=1, no_wrap=True, overflow="ellipsis")
     for entry in entries:
-        time, flow = seconds(entry.at), entry.flow
+        time, flow = seconds(entry.at), visible(entry.flow)
         if isinstance(entry, Note):
-            shown.add_row(time, flow, "", "·", Text(_note(entry), style="magenta"))
+            shown.add_row(time, flow, "", "·", Text(visible(_note(entry)), style="magenta"))
         elif entry.direction is Direction.UPSTREAM:
             shown.add_row(time, flow, _said(entry), "→", "")
         else:
@@ -64,22 +65,23 @@ def timeline(entries: list[Entry]) -> Table:
 def _said(event: Event) -> Text:
     text = Text()
     if isinstance(event, Request):
-        text.append(f"{event.method} {event.target}", style="bold cyan")
-        text.append(f"  {event.service}", style="dim")
+        text.append(visible(f"{event.method} {event.target}"), style="bold cyan")
+        text.append(visible(f"  {event.service}"), style="dim")
     elif isinstance(event, Response):
         text.append(
-            f"{event.status} {event.reason}".strip(), style="bold green" if event.status < 400 else "bold red"
+            visible(f"{event.status} {event.reason}".strip()),
+            style="bold green" if event.status < 400 else "bold red",
         )
-        text.append(f"  {_short(event.body)}", style="dim")
+        text.append(visible(f"  {_short(event.body)}"), style="dim")
     elif isinstance(event, Message):
-        text.append(label(event), style="bold")
-        text.append(f"  {_short(event.data)}", style="dim")
+        text.append(visible(label(event)), style="bold")
+        text.append(visible(f"  {_short(event.data)}"), style="dim")
     elif isinstance(event, Close):
-        text.append(f"{label(event)} {event.reason}".strip(), style="bold yellow")
+        text.append(visible(f"{label(event)} {event.reason}".strip()), style="bold yellow")
     elif isinstance(event, Chunk):
-        text.append(f"chunk  {_short(event.data)}", style="dim")
+        text.append(visible(f"chunk  {_short(event.data)}"), style="dim")
     else:
-        text.append(label(event), style="yellow")
+        text.append(visible(label(event)), style="yellow")
     return text
 
 

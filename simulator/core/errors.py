@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Self
 
+from simulator.core.visible import visible
+
 
 class StagesimError(Exception):
     """A mistake in what somebody gave us; the command line prints it as one line and exits with 2.
@@ -18,7 +20,7 @@ class StagesimError(Exception):
 
     def __str__(self) -> str:
         line = f"{self.place}: {self.problem}" if self.place else self.problem
-        return f"{line} ({self.hint})" if self.hint else line
+        return visible(f"{line} ({self.hint})" if self.hint else line)
 
     def within(self, place: str, joint: str = ": ") -> Self:
         """The same error, its place read as a position inside `place`."""

@@ -17,6 +17,7 @@ from simulator.core.ids import is_jwt, is_secret_name, looks_like_id
 from simulator.core.jsontext import MISSING, Json, MaybeJson, Path, leaves, path_text
 from simulator.core.places import json_of, query_values, segments
 from simulator.core.timestamps import looks_like_time
+from simulator.core.visible import visible
 
 DISCRIMINATORS: Final = frozenset(
     "type event op operation operationName action method cmd command kind msg_type message_type messageType "
@@ -228,7 +229,7 @@ def is_heartbeat(event: Event) -> bool:
 def label(event: Event) -> str:
     """A short name for people: 'POST /login', 'start_agent', 'close 1011'."""
     if isinstance(event, Request):
-        return f"{event.method} {event.target}"
+        return visible(f"{event.method} {event.target}")
     if isinstance(event, Message):
         return discriminator(event) or f"{'text' if isinstance(event.data, str) else 'binary'} message"
     if isinstance(event, Close):

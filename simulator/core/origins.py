@@ -40,6 +40,8 @@ class Origins:
             return replace(event, data=self._bytes(event.data))
         if isinstance(event, Response):
             headers = tuple((name, self._text(value)) for name, value in event.headers)
+            if event.streaming:  # its pieces may become longer or shorter
+                headers = tuple(field for field in headers if field[0].lower() != "content-length")
             return with_body(replace(event, headers=headers), self._bytes(event.body))
         return event
 

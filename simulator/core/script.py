@@ -16,6 +16,7 @@ from simulator.core.events import Direction, Event, Message, Ping, Pong, Request
 from simulator.core.matching import is_heartbeat
 from simulator.core.places import route
 from simulator.core.recording import Recording
+from simulator.core.sendable import check_sendable
 from simulator.core.units import MILLISECOND, Time
 
 BREATH = 5 * MILLISECOND
@@ -77,7 +78,8 @@ class Script:
 
 
 def compile_script(recording: Recording) -> Script:
-    """Cut a recording for the server's side. Raises RecordingError for causes that cannot be."""
+    """Cut a recording for the server's side. Raises RecordingError for what no server can do."""
+    check_sendable(recording)
     plan = correlation.plan(recording)
     causes = find_causes(recording, Direction.DOWNSTREAM, greetings(recording, plan))
     reactions: dict[int, list[Reaction]] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -30,7 +31,8 @@ class RecordingWriter:
 
     def __init__(self, path: Path, *, redact: Redact, overwrite: bool = False) -> None:
         self.path, self._redact = path, redact
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | (os.O_TRUNC if overwrite else os.O_EXCL)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | (0 if overwrite else os.O_EXCL)
+        self.was_there = path.exists()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -46,7 +48,9 @@ class RecordingWriter:
             raise RecordingError(f"cannot be written: {error.strerror}", place=str(path)) from None
 
     def begin(self, header: Header) -> None:
-        """Write line 1, once and before all else."""
+        """Write line 1, once and before all else; what the file held before is gone only now."""
+        if stat.S_ISREG(os.fstat(self._file).st_mode):
+            os.ftruncate(self._file, 0)
         self._append(lines.header_line(header))
 
     def write(self, entry: Entry) -> None:

@@ -11,6 +11,7 @@ from simulator.core.jsontext import Json
 from simulator.core.matching import label
 from simulator.core.units import SECOND
 from simulator.files.redaction import Redactor
+from simulator.files.redaction.notes import redacted_text
 from simulator.harness.drill import Drill
 from simulator.harness.reports import document, short_names
 
@@ -30,7 +31,9 @@ def as_html(drill: Drill) -> str:
         for short, test in zip(short_names(tests), tests, strict=True)
     }
     scores = dict(zip(cells, found["scores"].values(), strict=True))
-    data = json.dumps({**found, "tests": cells, "scores": scores}, ensure_ascii=False)
+    data = redacted_text(
+        json.dumps({**found, "tests": cells, "scores": scores}, ensure_ascii=False), Redactor().event
+    )
     safe = data.replace("<", "\\u003c")  # so that no payload can end the script element
     template = files("simulator.web").joinpath("drill.html").read_text(encoding="utf-8")
     return template.replace(_PLACE, _PLACE.replace("{}", safe))
@@ -41,10 +44,9 @@ def _cell(drill: Drill, test: str, fault: str, row: dict[str, Json]) -> dict[str
     seen = run.tests.get(test)
     shown: list[Json] = []
     if seen is not None:
-        redactor = Redactor()
         entries = [entry for entry in run.journal if seen.begin <= entry.at <= seen.end]
         for entry in entries[:MOST]:
-            line = _line(entry if isinstance(entry, Note) else redactor.event(entry))
+            line = _line(entry)
             shown += [line] if line is not None else []
     return {**row, "talk": shown, "text": seen.text if seen is not None else run.output[-4000:]}
 

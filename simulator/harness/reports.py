@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import shlex
-from typing import Any
+from typing import Any, Final
 from xml.etree import ElementTree
 
 from simulator.core.jsontext import Json
+from simulator.files.redaction import Redactor
+from simulator.files.redaction.notes import redacted_text
 from simulator.harness.drill import Drill
 from simulator.harness.verdict import BAD, Verdict, score
 from simulator.harness.verdict import as_json as judgement_json
 
+_NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that XML 1.0 cannot hold (§2.2)."""
+
 
 def as_json(drill: Drill) -> str:
-    """Every test, fault, verdict and reason, the scores, and how to repeat it."""
-    return json.dumps(document(drill), indent=2, ensure_ascii=False) + "\n"
+    """Every test, fault, verdict and reason, the scores, and how to repeat it. Secrets are replaced."""
+    return redacted_text(json.dumps(document(drill), indent=2, ensure_ascii=False), Redactor().event) + "\n"
 
 
 def document(drill: Drill) -> dict[str, Any]:
@@ -83,4 +89,5 @@ def as_junit(drill: Drill) -> str:
             elif judgement.verdict is Verdict.NOT_EXERCISED:
                 ElementTree.SubElement(case, "skipped", message=judgement.reason)
     ElementTree.indent(suites)
-    return ElementTree.tostring(suites, encoding="unicode") + "\n"
+    text = _NOT_XML.sub("?", ElementTree.tostring(suites, encoding="unicode"))
+    return redacted_text(text, Redactor().event) + "\n"

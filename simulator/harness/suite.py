@@ -171,27 +171,29 @@ def _timeline(server: ReplayServer, wall: float) -> Time:
 
 
 async def _execute(command: Sequence[str], variables: Mapping[str, str], limit: float) -> tuple[int | None, str]:
-    """Run a command in a process group of its own; its exit code, None if it was killed after `limit` seconds."""
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        env=variables,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        start_new_session=True,
-    )
-    reading = asyncio.ensure_future(process.communicate())
-    try:
-        output, _ = await asyncio.wait_for(asyncio.shield(reading), limit)
-        return process.returncode, output.decode(errors="replace")
-    except TimeoutError:
-        _kill(process)
-        output, _ = await reading
-        return None, output.decode(errors="replace")
-    except asyncio.CancelledError:
-        _kill(process)
-        await reading
-        raise
+    """Run a command in a process group of its own; its exit code, None if it was killed after `limit` seconds.
+
+    Its output goes to a file: a pipe would stay open for as long as anything that it has left behind.
+    """
+    with tempfile.TemporaryFile() as output:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            env=variables,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,
+        )
+        code: int | None = None
+        try:
+            code = await asyncio.wait_for(process.wait(), limit)
+        except TimeoutError:
+            code = None
+        finally:
+            _kill(process)
+            await process.wait()
+        output.seek(0)
+        return code, output.read().decode(errors="replace")
 
 
 def _kill(process: asyncio.subprocess.Process) -> None:

@@ -7,6 +7,7 @@ of a frame, a body cut short, a frame that no library would agree to send.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import struct
 from collections.abc import Callable
@@ -32,6 +33,7 @@ from simulator.core.events import (
     is_upgrade,
 )
 from simulator.core.matching import is_upgrade_request
+from simulator.core.places import with_length
 from simulator.core.units import Time
 from simulator.live.frames import FrameParser, encode, frame_parsers, negotiated
 from simulator.live.handshake import switching
@@ -59,7 +61,14 @@ class Hub(Protocol):
 class Connection(asyncio.Protocol):
     """The server's end of one TCP connection; `service` is what its port stands for, '' for all."""
 
-    def __init__(self, hub: Hub, service: str, on_lost: Callable[[Connection], None]) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        service: str,
+        on_made: Callable[[Connection], None],
+        on_lost: Callable[[Connection], None],
+    ) -> None:
+        self._on_made = on_made
         self._hub, self.service, self._on_lost = hub, service, on_lost
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD)
         self._transport: asyncio.Transport | None = None
@@ -70,19 +79,20 @@ class Connection(asyncio.Protocol):
         self._parser: FrameParser | None = None
         self._deflate: PerMessageDeflate | None = None
         self._close_sent = self._close_received = False
-        self._over = False
+        self._over = self._deaf = False
 
     # --- asyncio's side ----------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if isinstance(transport, asyncio.Transport):
             self._transport = transport
+            self._on_made(self)
             sock = transport.get_extra_info("socket")
             if sock is not None:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def data_received(self, data: bytes) -> None:
-        if self._over:
+        if self._over or self._deaf:
             return
         if self._parser is not None:
             self._frames(self._parser.feed(data, self._hub.now()))
@@ -97,6 +107,9 @@ class Connection(asyncio.Protocol):
         """A client that is done sending may still wait for its response; one that wants a WebSocket is gone."""
         if self._flow is None or self._request is None:
             return False
+        if self._parser is None:
+            with contextlib.suppress(h11.RemoteProtocolError):
+                self._http.receive_data(b"")
         return not is_upgrade_request(self._request) or self._hub.keeps_open(self._flow)
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -153,6 +166,7 @@ class Connection(asyncio.Protocol):
         for event in events:
             if isinstance(event, Close):
                 self._close_received = True
+            self._deaf |= isinstance(event, Bytes)  # what breaks the protocol once is not read on
             self._hub.feed(replace(event, at=self._hub.now()))
         self._end_if_closed()
 
@@ -186,13 +200,15 @@ class Connection(asyncio.Protocol):
             return self._finish_response()
         if isinstance(event, Close):
             self._close_sent = True
-            asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, self._end)
+            asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, self.close)
         return encode(event, deflate=self._deflate)
 
     def _response(self, event: Response) -> bytes:
-        headers = [(name, _today(name, value)) for name, value in event.headers]
-        framed = header(event.headers, "transfer-encoding") or header(event.headers, "content-length")
-        if not event.streaming and framed is None and event.body:
+        bodiless = event.status in (204, 304) or (self._head is not None and self._head.method == b"HEAD")
+        fields = event.headers if event.streaming or bodiless else with_length(event.headers, len(event.body))
+        headers = [(name, _today(name, value)) for name, value in fields]
+        framed = header(fields, "transfer-encoding") or header(fields, "content-length")
+        if not event.streaming and framed is None and event.body and not bodiless:
             headers.append(("Content-Length", str(len(event.body))))
         head = h11.Response(
             status_code=event.status,
@@ -202,7 +218,7 @@ class Connection(asyncio.Protocol):
         data = self._http.send(head) or b""
         if event.streaming:
             return data
-        if event.body and self._head is not None and self._head.method != b"HEAD":
+        if event.body and not bodiless:
             data += self._http.send(h11.Data(data=event.body)) or b""
         return data + self._finish_response()
 

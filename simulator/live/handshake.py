@@ -8,6 +8,7 @@ from websockets.headers import parse_extension
 
 from simulator.core.events import Headers, Request, Response, header
 from simulator.core.upgrade import accept_key
+from simulator.live.frames import UnknownExtensionError, negotiated
 
 
 def switching(response: Response, request: Request) -> Response:
@@ -47,4 +48,9 @@ def _extension(recorded: str, headers: Headers) -> str | None:
         for key, value in parameters
         if key != "client_max_window_bits" or key in offered[name]
     ]
-    return "; ".join([name, *kept])
+    agreed = "; ".join([name, *kept])
+    try:
+        negotiated((("Sec-WebSocket-Extensions", agreed),))
+    except UnknownExtensionError:
+        return None
+    return agreed

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable
 from itertools import groupby
 
+from simulator.core.errors import StagesimError
 from simulator.core.events import Event
 from simulator.core.journal import Entry
 from simulator.core.session import Session
 from simulator.core.units import SECOND, Time
 from simulator.live.clock import Clock, ManualClock
 
+logger = logging.getLogger(__name__)
+
 Perform = Callable[[str, list[Event]], None]
 """Puts the events of one flow on its wire."""
+Cut = Callable[[str], None]
+"""Ends a flow's connection that cannot go on."""
 Keep = Callable[[Entry], None]
 """Takes journal entries as they are made."""
 
@@ -22,9 +28,16 @@ Keep = Callable[[Entry], None]
 class Pump:
     """Drives one session on the running event loop."""
 
-    def __init__(self, session: Session, clock: Clock, perform: Perform, keep: Keep | None = None) -> None:
+    def __init__(
+        self,
+        session: Session,
+        clock: Clock,
+        perform: Perform,
+        keep: Keep | None = None,
+        cut: Cut = lambda flow: None,
+    ) -> None:
         self.session, self.clock = session, clock
-        self._perform, self._keep = perform, keep
+        self._perform, self._cut, self._keep = perform, cut, keep
         self._kept = 0
         self._came: deque[Event] = deque()
         self._watchers: list[Callable[[], None]] = []
@@ -67,7 +80,11 @@ class Pump:
     def _perform_until(self, now: Time) -> None:
         events = self.session.due(now)
         for flow, group in groupby(events, key=lambda event: event.flow):
-            self._perform(flow, list(group))
+            try:
+                self._perform(flow, list(group))
+            except Exception as error:  # one connection's trouble must not stop the others' time
+                logger.error("stagesim: flow %s is cut: %s: %s", flow, type(error).__name__, error)
+                self._cut(flow)
 
     def advance(self, by: Time) -> bool:
         """Let time pass on a manual clock, from deadline to deadline; False if nothing more can ever happen."""
@@ -96,9 +113,13 @@ class Pump:
         self._timer = self._loop.call_later(max(0, deadline - self.clock.now()) / SECOND, self.turn)
 
     def _write_journal(self) -> None:
-        if self._keep is not None:
-            for entry in self.session.journal.since(self._kept):
-                self._keep(entry)
-            self._kept = len(self.session.journal)
+        for entry in self.session.journal.since(self._kept) if self._keep is not None else ():
+            self._kept += 1
+            try:
+                if self._keep is not None:
+                    self._keep(entry)
+            except StagesimError as error:
+                self._keep = None
+                logger.error("stagesim: the journal ends here: %s", error)
         for watcher in self._watchers:
             watcher()

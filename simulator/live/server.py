@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Final
 from urllib.parse import urlsplit
 
 from simulator.core.errors import StagesimError
@@ -18,6 +20,9 @@ from simulator.core.units import Time
 from simulator.live.clock import Clock, RealClock
 from simulator.live.connection import Connection
 from simulator.live.pump import Keep, Pump
+
+STOP_TIMEOUT: Final = 5.0
+"""Seconds that connections get to end when the server stops."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +52,7 @@ class ReplayServer:
     _servers: dict[str, asyncio.Server] = field(init=False, default_factory=dict)
     _connections: set[Connection] = field(init=False, default_factory=set)
     _flows: dict[str, Connection] = field(init=False, default_factory=dict)
+    _stopped: bool = field(init=False, default=False)
     _idle: asyncio.Event = field(init=False, default_factory=asyncio.Event)
     _count: int = field(init=False, default=0)
 
@@ -59,7 +65,7 @@ class ReplayServer:
         self.urls = {service: _url(sock) for service, sock in sockets.items()}
         settings = replace(self.settings, origins=self.urls, wall=self.clock.wall)
         session = Session(self.script, self.rules, settings)
-        self.pump = Pump(session, self.clock, self._perform, self.keep)
+        self.pump = Pump(session, self.clock, self._perform, self.keep, self._cut)
         for service, sock in sockets.items():
             await self._serve(service, sock)
 
@@ -109,23 +115,29 @@ class ReplayServer:
 
     async def stop(self) -> None:
         """Close everything, connections with a reset."""
+        self._stopped = True
         for server in self._servers.values():
             server.close()
         for connection in list(self._connections):
             connection.close()
-        if self._connections:
-            await self._idle.wait()
-        for server in self._servers.values():
-            await server.wait_closed()
+        with contextlib.suppress(TimeoutError):  # a connection that asyncio never ends must not keep us
+            async with asyncio.timeout(STOP_TIMEOUT):
+                if self._connections:
+                    await self._idle.wait()
+                for server in self._servers.values():
+                    await server.wait_closed()
         self.pump.stop()
 
     # --- what connections need ---------------------------------------------------------------------------------
 
     def connected(self, service: str) -> Connection:
-        connection = Connection(self, service, self._lost)
+        return Connection(self, service, self._made, self._lost)
+
+    def _made(self, connection: Connection) -> None:
+        if self._stopped:
+            connection.close()
         self._connections.add(connection)
         self._idle.clear()
-        return connection
 
     def _lost(self, connection: Connection) -> None:
         self._connections.discard(connection)
@@ -149,6 +161,10 @@ class ReplayServer:
 
     def keeps_open(self, flow: str) -> bool:
         return self.session.keeps_open(flow, self.now())
+
+    def _cut(self, flow: str) -> None:
+        if flow in self._flows:
+            self._flows[flow].close()
 
     def _perform(self, flow: str, events: list[Event]) -> None:
         connection = self._flows.get(flow)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from simulator.core.events import Reset
+from simulator.core.events import Request, Reset, Response
 from simulator.core.recording import Recording
 from simulator.core.units import MILLISECOND
 from tests.conversations import DOWN, THREAD, UP, agent_run, recording
@@ -92,3 +95,34 @@ def test_a_request_moves_the_socket_of_its_own_client_and_no_other() -> None:
     staging.says(4000)
     staging.hears(post("bob's order", 5000, "/jobs?token=token-of-bob"))
     assert [event.flow for event in staging.says(9000)] == ["bob's order", "bob's socket"]
+
+
+# --- anybody ---------------------------------------------------------------------------------------------------
+
+latin = st.text(st.characters(codec="latin-1"), max_size=30)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+fields = st.sampled_from(["Authorization", "Cookie", "Sec-WebSocket-Protocol", "X-Api-Key", "Upgrade", "X-Id"])
+requests = st.builds(
+    lambda flow, method, target, headers, body: Request(
+        flow=flow, at=0, service="", method=method, target=target, headers=tuple(headers), body=body
+    ),
+    st.sampled_from(["a", "b", "c"]),
+    st.sampled_from(["GET", "POST", "BREW"]),
+    st.sampled_from(["/login", "/ws"]) | latin.map(lambda text: f"/{text}"),
+    st.lists(st.tuples(fields, latin | st.just("websocket") | latin.map(lambda text: f"jwt.{text}")), max_size=3),
+    st.binary(max_size=20) | values.map(lambda value: json.dumps(value).encode()),
+)
+
+
+@given(st.lists(requests, max_size=5), st.booleans())
+def test_no_request_breaks_a_session(asked: list[Request], strict: bool) -> None:
+    staging = Staging(agent_run(), strict=strict, origins={"backend": "http://127.0.0.1:1"})
+    for number, request in enumerate(asked):
+        staging.hears(replace(request, at=number * 100 * MILLISECOND))
+        staging.says(number * 100 + 50)
+    statuses = {event.status for event in staging.session.journal.events if isinstance(event, Response)}
+    assert statuses <= {101, 200, 501}

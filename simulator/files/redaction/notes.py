@@ -14,16 +14,21 @@ def redacted_entry(entry: Entry, redact: Callable[[Event], Event]) -> Entry:
     """An event without its secrets, or a note whose texts are without them: the same object if there are none."""
     if not isinstance(entry, Note):
         return redact(entry)
-    detail = {key: _redacted(value, entry, redact) for key, value in entry.detail.items()}
+    detail = {key: _redacted(value, redact) for key, value in entry.detail.items()}
     return entry if detail == entry.detail else replace(entry, detail=detail)
 
 
-def _redacted(value: Json, note: Note, redact: Callable[[Event], Event]) -> Json:
+def _redacted(value: Json, redact: Callable[[Event], Event]) -> Json:
     if isinstance(value, dict):
-        return {key: _redacted(inner, note, redact) for key, inner in value.items()}
+        return {key: _redacted(inner, redact) for key, inner in value.items()}
     if isinstance(value, list):
-        return [_redacted(inner, note, redact) for inner in value]
+        return [_redacted(inner, redact) for inner in value]
     if not isinstance(value, str):
         return value
-    said = redact(Message(flow=note.flow, at=note.at, direction=Direction.DOWNSTREAM, data=value))
-    return said.data if isinstance(said, Message) and isinstance(said.data, str) else value
+    return redacted_text(value, redact)
+
+
+def redacted_text(text: str, redact: Callable[[Event], Event]) -> str:
+    """A text that somebody will read, such as a report, without the secrets that it quotes."""
+    said = redact(Message(flow="", at=0, direction=Direction.DOWNSTREAM, data=text))
+    return said.data if isinstance(said, Message) and isinstance(said.data, str) else text

@@ -55,7 +55,8 @@ class RecordingFile:
     def discard(self) -> None:
         """Nothing was recorded: leave no file."""
         self._writer.close()
-        self.path.unlink(missing_ok=True)
+        if not self._writer.was_there:
+            self.path.unlink(missing_ok=True)
 
     @property
     def secrets(self) -> int:
