@@ -169,6 +169,8 @@ class Connection(asyncio.Protocol):
             self._deaf |= isinstance(event, Bytes)  # what breaks the protocol once is not read on
             self._hub.feed(replace(event, at=self._hub.now()))
         self._end_if_closed()
+        if self._deaf and self._close_sent and not self._over:
+            self._linger()  # it has been told; its answer would not be understood (RFC 6455 §7.1.7)
 
     # --- to the client -----------------------------------------------------------------------------------------
 
