@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -10,12 +12,17 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from simulator.cli.graph import component_tree
 from simulator.cli.options import faults_of
 from simulator.cli.tables import table
 from simulator.core.errors import StagesimError
 from simulator.faults.registry import all_faults, description
+from simulator.files.components import find_components
+from simulator.files.derive import Derived, write_derived
+from simulator.files.derive import derive as derived_faults
 from simulator.files.faultfiles import load_fault
-from simulator.files.locate import fault_names, find_fault
+from simulator.files.locate import fault_names, find_fault, find_recording
+from simulator.files.reader import load
 from simulator.files.written import written
 from simulator.live.control.client import VARIABLE, ControlClient
 from simulator.live.control.models import Rules
@@ -33,8 +40,15 @@ class NameOrCommand(click.Group):
 @click.group(
     "faults", cls=NameOrCommand, invoke_without_command=True, subcommand_metavar="[NAME | COMMAND [ARGS]...]"
 )
+@click.option(
+    "--graph", is_flag=True, help="Draw the components: what needs what, what the wire shows without it."
+)
+@click.option("--derive", metavar="RECORDING", help="List every point of a recorded success that can fail.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="Write what --derive finds as files."
+)
 @click.pass_context
-def faults_command(ctx: click.Context) -> None:
+def faults_command(ctx: click.Context, graph: bool, derive: str | None, out: Path | None) -> None:
     """List the fault files that --fault takes by name, and the kinds of fault that files can use.
 
     With a NAME, print that file: a starting point for one of your own. The commands change a replay while it runs,
@@ -43,11 +57,19 @@ def faults_command(ctx: click.Context) -> None:
     \b
     stagesim faults
     stagesim faults none-orchestrator
+    stagesim faults --graph
+    stagesim faults --derive golden-path --out derived/
     stagesim faults arm none-orchestrator --set after=500ms
     """
     if ctx.invoked_subcommand is not None:
         return
     console = Console()
+    if graph:
+        console.print(component_tree(find_components(Path.cwd() / "faults")))
+        return
+    if derive is not None:
+        _show_derived(derived_faults(load(find_recording(derive)).recording), out)
+        return
     files = table("--fault NAME", "fault file", "what it does")
     for known in fault_names():
         files.add_row(known, escape(load_fault(known).file.title))
@@ -55,6 +77,15 @@ def faults_command(ctx: click.Context) -> None:
     for kind, fault in all_faults().items():
         kinds.add_row(kind, escape(description(fault)))
     console.print(files, kinds)
+
+
+def _show_derived(found: list[Derived], out: Path | None) -> None:
+    if out is not None:
+        paths = write_derived(found, out)
+        click.echo(f"{len(paths)} fault files in {out}", err=True)
+        return
+    for derived in found:
+        click.echo(f"{derived.name}: {json.dumps(derived.content['rules'][0])}")
 
 
 @faults_command.command("show", hidden=True)

@@ -242,3 +242,16 @@ def test_a_forward_recorder_records_clients_with_hard_coded_urls(tmp_path: Path)
     recording = load(tmp_path / "x.jsonl").recording
     assert [event.kind for event in recording.events] == ["request", "response"]
     assert recording.header.services[0].origins == (url,)
+
+
+def test_components_are_drawn_and_faults_derived(tmp_path: Path) -> None:
+    drawn = stagesim("faults", "--graph").stdout
+    assert drawn.index("database") < drawn.index("db_session_factory") < drawn.index("agent_supervisor")
+    assert "Startup fails, and health says why" in drawn
+    listed = stagesim("faults", "--derive", "golden-path").stdout.splitlines()
+    assert len(listed) > 50
+    assert json.loads(listed[0].partition(": ")[2])["fault"]
+    written = stagesim("faults", "--derive", "golden-path", "--out", "derived", cwd=tmp_path)
+    assert f"{len(listed)} fault files" in written.stderr
+    paths = sorted(str(path) for path in (tmp_path / "derived").iterdir())
+    assert stagesim("check", "--quiet", *paths).returncode == 0
