@@ -71,7 +71,7 @@ def is_distinctive(value: Json) -> bool:
 
 
 def _nanoid(value: str) -> bool:
-    """Whether a text is a long random word; 'claude-3-5-sonnet-20241022' is made of words and numbers."""
+    """Whether a text is a long random word; 'gemma-3-5-chat-20241022' is made of words and numbers."""
     if not _LONG_RANDOM.fullmatch(value) or sum(char.isdigit() for char in value) < 3:
         return False
     return any(len(part) > 4 and not (part.isalpha() or part.isdigit()) for part in re.split("[-_]", value))
