@@ -22,7 +22,7 @@ CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.S | re.M)
 ELSEWHERE = {
     "make demo": "the demo has a test of its own",
-    "pip install 'stagesim[demo]'": "installing is what the clean checkout does",
+    "pip install '.[demo]'": "installing is what the clean checkout does",
     "stagesim demo": "the demo has a test of its own",
 }
 
