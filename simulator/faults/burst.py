@@ -11,18 +11,13 @@ from simulator.core.fault import FRAMES, Context, Fault, Kinds, Mode, require
 from simulator.core.units import SECOND, Duration
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BurstFault(Fault):
-    """The server's messages are held back until there are `count`, then all come at once.
+class _Gathering(Fault):
+    """What holds the server's messages back until there are `count`; control frames pass, a close waits."""
 
-    They wait no longer than `wait` for each other, and not at all for more once the server closes.
-    """
-
-    name: ClassVar[str] = "burst"
+    __slots__ = ()
     mode: ClassVar[Mode] = Mode.LASTING
     acts_on: ClassVar[Kinds] = FRAMES
-    count: int = 5
-    wait: Duration = 10 * SECOND
+    count: int  # a field of each, with a default of its own
 
     def __post_init__(self) -> None:
         require(self.count >= 2, "count", f"expected 2 or more, got {self.count}")
@@ -32,6 +27,18 @@ class BurstFault(Fault):
 
     def lets_pass(self, event: Event) -> bool:
         return isinstance(event, Ping | Pong)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BurstFault(_Gathering):
+    """The server's messages are held back until there are `count`, then all come at once.
+
+    They wait no longer than `wait` for each other, and not at all for more once the server closes.
+    """
+
+    name: ClassVar[str] = "burst"
+    count: int = 5
+    wait: Duration = 10 * SECOND
 
     def apply(self, event: Event, context: Context) -> Iterable[Event]:
         held = [*context.recall(), event]
@@ -41,27 +48,16 @@ class BurstFault(Fault):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CoalesceFault(Fault):
+class CoalesceFault(_Gathering):
     """Every `count` messages of the server come as one: their texts on `lines`, or as the items of an `array`.
 
     They wait no longer than `wait` for each other. Binary messages are joined without anything between them.
     """
 
     name: ClassVar[str] = "coalesce"
-    mode: ClassVar[Mode] = Mode.LASTING
-    acts_on: ClassVar[Kinds] = FRAMES
     count: int = 3
     how: Literal["lines", "array"] = "lines"
     wait: Duration = 10 * SECOND
-
-    def __post_init__(self) -> None:
-        require(self.count >= 2, "count", f"expected 2 or more, got {self.count}")
-
-    def affects(self, event: Event) -> bool:
-        return event.direction is Direction.DOWNSTREAM and isinstance(event, Message | Close)
-
-    def lets_pass(self, event: Event) -> bool:
-        return isinstance(event, Ping | Pong)
 
     def apply(self, event: Event, context: Context) -> Iterable[Event]:
         """What is held is always one message: the sum of its parts, which are remembered."""

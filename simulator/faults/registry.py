@@ -10,6 +10,7 @@ import pkgutil
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.metadata import entry_points
+from inspect import isabstract
 from types import ModuleType
 
 import simulator.faults
@@ -35,7 +36,8 @@ def all_faults() -> Mapping[str, type[Fault]]:
 
 def _classes(module: ModuleType) -> Iterator[type[Fault]]:
     for value in vars(module).values():
-        if isinstance(value, type) and issubclass(value, Fault) and value.__module__ == module.__name__:
+        ours = isinstance(value, type) and issubclass(value, Fault) and value.__module__ == module.__name__
+        if ours and not isabstract(value):
             yield value
 
 
