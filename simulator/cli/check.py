@@ -8,10 +8,11 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from simulator.core.advice import advice
 from simulator.core.correlation import plan, propose, uncorrelated
 from simulator.core.errors import FaultError, StagesimError
 from simulator.core.recording import Recording
-from simulator.core.script import compile_script
+from simulator.core.script import Script, compile_script
 from simulator.files.components import FILE_NAME, check_components
 from simulator.files.faultfiles import read_fault
 from simulator.files.locate import RECORDING_ENDINGS, find_recording, recording_names
@@ -71,7 +72,7 @@ def _recording(name: str, console: Console, *, quiet: bool) -> int:
         flows = len(script.flows)
         line = f"{name}: {flows} flows, {len(recording.events)} events, {recording.length / 1e6:.1f} s"
         console.print(line, markup=False, highlight=False)
-        for text in (*_correlations(recording), *_uncorrelated(recording)):
+        for text in (*_correlations(recording), *_uncorrelated(recording), *_advised(script)):
             console.print(text, markup=False, highlight=False, soft_wrap=True)
     return len(found)
 
@@ -92,3 +93,10 @@ def _uncorrelated(recording: Recording) -> Iterator[str]:
     if found:
         yield "look like ids and are not correlated:"
     yield from (f"  {place}" for place in found)
+
+
+def _advised(script: Script) -> Iterator[str]:
+    found = advice(script)
+    if found:
+        yield "the header could say about matching:"
+    yield from (f"  {item.option}  {item.place}  ({item.because})" for item in found)

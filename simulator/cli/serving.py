@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from simulator.cli.misses import misses_table
 from simulator.cli.options import Controls
 from simulator.cli.tables import table
 from simulator.core.proof import proofs
@@ -25,7 +26,6 @@ from simulator.core.script import Script
 from simulator.core.session import Session, Settings
 from simulator.core.units import seconds
 from simulator.files.redaction import Redactor
-from simulator.files.redaction.notes import redacted_text
 from simulator.files.writer import RecordingWriter
 from simulator.live.clock import Clock, RealClock
 from simulator.live.pump import Keep
@@ -134,7 +134,6 @@ def show_end(session: Session) -> None:
     console = Console(stderr=True)
     missed = session.journal.notes("missed")
     if missed:
-        last = redacted_text(str(missed[-1].detail["event"]), Redactor().event)
-        console.print(f"{len(missed)} not in the recording, the last: {last}", markup=False)
+        console.print(misses_table(missed))
     if session.stages:
         console.print(proof_table(session))

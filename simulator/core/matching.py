@@ -8,14 +8,15 @@ differ, for no two runs are the same; the more of them agree, the better the mat
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Final
 
 from simulator.core.events import Close, Event, Message, Request, header
 from simulator.core.ids import is_jwt, is_secret_name, looks_like_id
 from simulator.core.jsontext import MISSING, Json, MaybeJson, Path, leaves, path_text
-from simulator.core.places import json_of, query_values, segments
+from simulator.core.overrides import NO_RULES, Rules
+from simulator.core.places import Slot, json_of, query_values, segments
 from simulator.core.timestamps import looks_like_time
 from simulator.core.visible import visible
 
@@ -58,6 +59,29 @@ class NearMiss:
         reasons = "; ".join(map(str, self.mismatches)) or "matches"
         return f"{self.label}: {'already used' if self.used else reasons}"
 
+    def told(self) -> dict[str, Json]:
+        """The same for programs, and for a table: what differs, where, on both sides."""
+        differs: list[Json] = [
+            {"at": each.place, "recorded": each.expected, "came": each.found} for each in self.mismatches
+        ]
+        if self.used:
+            return {"recorded": self.label, "used": True}
+        return {"recorded": self.label, "differs": differs}
+
+    @classmethod
+    def read(cls, told: Json) -> Iterator[NearMiss]:
+        """The near misses of a list of what was `told`."""
+        for miss in _objects(told):
+            mismatches = tuple(
+                Mismatch(place=str(each["at"]), expected=str(each["recorded"]), found=str(each["came"]))
+                for each in _objects(miss.get("differs"))
+            )
+            yield cls(label=str(miss["recorded"]), mismatches=mismatches, used=bool(miss.get("used")))
+
+
+def _objects(value: Json) -> list[dict[str, Json]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
@@ -71,14 +95,16 @@ class Comparison:
         return not self.mismatches
 
 
-def compare(recorded: Event, live: Event, translate: Translate = lambda value: value) -> Comparison:
-    """Compare a live event with a recorded one."""
+def compare(
+    recorded: Event, live: Event, translate: Translate = lambda value: value, rules: Rules = NO_RULES
+) -> Comparison:
+    """Compare a live event with a recorded one, by the rules that the recording's header has for their route."""
     if recorded.kind != live.kind:
         return Comparison(mismatches=(Mismatch(place="kind", expected=recorded.kind, found=live.kind),))
     if isinstance(recorded, Request) and isinstance(live, Request):
-        return _requests(recorded, live, translate)
+        return _requests(recorded, live, translate, rules)
     if isinstance(recorded, Message) and isinstance(live, Message):
-        return _messages(recorded, live, translate)
+        return _messages(recorded, live, translate, rules)
     if isinstance(recorded, Close) and isinstance(live, Close):
         return Comparison(mismatches=(), score=int(recorded.code == live.code))
     return Comparison(mismatches=(), score=int(_payload(recorded) == _payload(live)))
@@ -88,7 +114,7 @@ def _payload(event: Event) -> bytes:
     return getattr(event, "data", b"")
 
 
-def _requests(recorded: Request, live: Request, translate: Translate) -> Comparison:
+def _requests(recorded: Request, live: Request, translate: Translate, rules: Rules) -> Comparison:
     found: list[Mismatch] = []
     if recorded.method != live.method:
         found.append(Mismatch(place="method", expected=recorded.method, found=live.method))
@@ -98,9 +124,10 @@ def _requests(recorded: Request, live: Request, translate: Translate) -> Compari
         kinds = {True: "a WebSocket upgrade", False: "plain HTTP"}
         expected, got = kinds[is_upgrade_request(recorded)], kinds[is_upgrade_request(live)]
         found.append(Mismatch(place="kind", expected=expected, found=got))
-    found += _paths(recorded, live, translate)
-    score, differing = _queries(recorded, live, translate)
-    body = _bodies(json_of(recorded), json_of(live), translate)
+    found += _paths(recorded, live, translate, rules)
+    found += _headers(recorded, live, translate, rules)
+    score, differing = _queries(recorded, live, translate, rules)
+    body = _bodies(json_of(recorded), json_of(live), translate, rules)
     same_body = int(recorded.body == live.body)
     return Comparison(mismatches=(*found, *differing, *body.mismatches), score=score + body.score + same_body)
 
@@ -110,29 +137,45 @@ def is_upgrade_request(request: Request) -> bool:
     return (header(request.headers, "upgrade") or "").lower() == "websocket"
 
 
-def _paths(recorded: Request, live: Request, translate: Translate) -> list[Mismatch]:
+def _paths(recorded: Request, live: Request, translate: Translate, rules: Rules) -> list[Mismatch]:
     ours, theirs = segments(recorded), segments(live)
     fits = len(ours) == len(theirs) and all(
-        _same_or_volatile(our, their, translate) for our, their in zip(ours, theirs, strict=True)
+        _fits(Slot("path", (nth,)), our, their, translate, rules)
+        for nth, (our, their) in enumerate(zip(ours, theirs, strict=True))
     )
     return [] if fits else [Mismatch(place="path", expected=recorded.path, found=live.path)]
 
 
-def _queries(recorded: Request, live: Request, translate: Translate) -> tuple[int, list[Mismatch]]:
+def _headers(recorded: Request, live: Request, translate: Translate, rules: Rules) -> list[Mismatch]:
+    """Header fields are compared where the recording says so, and nowhere else: clients differ in them."""
+    found = []
+    for name in sorted(name.removeprefix("header.") for name in rules.exact if name.startswith("header.")):
+        our, their = header(recorded.headers, name), header(live.headers, name)
+        if our != their and our != translate(their):
+            found.append(Mismatch(place=f"header.{name}", expected=shown(our), found=shown(their)))
+    return found
+
+
+def _queries(recorded: Request, live: Request, translate: Translate, rules: Rules) -> tuple[int, list[Mismatch]]:
     ours, theirs = query_values(recorded.query), query_values(live.query)
     found = []
     for name, nth in sorted(ours.keys() | theirs.keys()):
-        our, their = ours.get((name, nth)), theirs.get((name, nth))
-        if our is None or their is None or not (is_secret_name(name) or _same_or_volatile(our, their, translate)):
+        our, their, slot = ours.get((name, nth)), theirs.get((name, nth)), Slot("query", (name, nth))
+        if our is None or their is None:
+            fits = rules.of(slot) == "ignored"
+        else:
+            fits = is_secret_name(name) or _fits(slot, our, their, translate, rules)
+        if not fits:
             found.append(Mismatch(place=f"query.{name}", expected=shown(our), found=shown(their)))
     return sum(theirs.get(key) == our for key, our in ours.items()), found
 
 
-def _same_or_volatile(recorded: str, live: str, translate: Translate) -> bool:
-    """Equal, or equal once translated, or a value that no two runs share: an id, a token, a time."""
+def _fits(slot: Slot, recorded: str, live: str, translate: Translate, rules: Rules) -> bool:
+    """Equal, or equal once translated, or a value that no two runs share (an id, a token, a time), or ignored."""
     if recorded == live or recorded == translate(live):
         return True
-    return is_volatile(recorded) and is_volatile(live)
+    rule = rules.of(slot)
+    return rule == "ignored" or (rule is None and is_volatile(recorded) and is_volatile(live))
 
 
 def is_volatile(text: str) -> bool:
@@ -141,7 +184,7 @@ def is_volatile(text: str) -> bool:
     return looks_like_id(text) or is_jwt(text) or looks_like_time(number)
 
 
-def _messages(recorded: Message, live: Message, translate: Translate) -> Comparison:
+def _messages(recorded: Message, live: Message, translate: Translate, rules: Rules) -> Comparison:
     kinds = {str: "text", bytes: "binary"}
     if type(recorded.data) is not type(live.data):
         expected, found = kinds[type(recorded.data)], kinds[type(live.data)]
@@ -149,40 +192,63 @@ def _messages(recorded: Message, live: Message, translate: Translate) -> Compari
     ours = json_of(recorded)
     if ours is MISSING and json_of(live) is MISSING:
         return Comparison(mismatches=(), score=int(recorded.data == live.data))
-    return _bodies(ours, json_of(live), translate)
+    return _bodies(ours, json_of(live), translate, rules)
 
 
-def _bodies(recorded: MaybeJson, live: MaybeJson, translate: Translate) -> Comparison:
+def _bodies(recorded: MaybeJson, live: MaybeJson, translate: Translate, rules: Rules) -> Comparison:
     if recorded is MISSING:
         return Comparison(mismatches=())
     if live is MISSING:
         return Comparison(mismatches=(Mismatch(place="body", expected="JSON", found="something else"),))
-    found: list[Mismatch] = []
-    score = _shapes((), recorded, live, translate, found)
-    return Comparison(mismatches=tuple(found), score=score)
+    shapes = _Shapes(translate, rules)
+    score = shapes.compare((), recorded, live)
+    return Comparison(mismatches=tuple(shapes.found), score=score)
 
 
-def _shapes(path: Path, ours: Json, theirs: Json, translate: Translate, found: list[Mismatch]) -> int:
-    """Collect the mismatches between two values; gives back how many scalars agree."""
-    if isinstance(ours, dict) and isinstance(theirs, dict):
-        score = 0
-        for key, our in ours.items():
-            if key in theirs:
-                score += _shapes((*path, key), our, theirs[key], translate, found)
-            else:
-                expected = "null" if our is None else shown(our)
-                found.append(Mismatch(place=path_text((*path, key)), expected=expected, found="nothing"))
-        return score
-    if isinstance(ours, list) and isinstance(theirs, list):
-        pairs = zip(ours, theirs, strict=False)  # lists of any length: their items are data
-        return sum(_shapes((*path, i), our, their, translate, []) for i, (our, their) in enumerate(pairs))
-    if _json_type(ours) != _json_type(theirs) and ours is not None and theirs is not None:
-        found.append(Mismatch(place=path_text(path), expected=_json_type(ours), found=_json_type(theirs)))
+@dataclass(slots=True)
+class _Shapes:
+    """Compares two JSON values and collects the mismatches; `exact` while inside of what must be equal."""
+
+    translate: Translate
+    rules: Rules
+    found: list[Mismatch] = field(default_factory=list)
+
+    def compare(self, path: Path, ours: Json, theirs: Json, *, exact: bool = False) -> int:
+        """How many scalars agree."""
+        rule = self.rules.of(Slot("json", path))
+        if rule == "ignored":
+            return 0
+        exact = exact or rule == "exact"
+        if isinstance(ours, dict) and isinstance(theirs, dict):
+            return sum(self._field(path, key, our, theirs, exact) for key, our in ours.items())
+        if isinstance(ours, list) and isinstance(theirs, list):
+            return self._lists(path, ours, theirs, exact)
+        if _json_type(ours) != _json_type(theirs) and ours is not None and theirs is not None:
+            self._differ(path, _json_type(ours), _json_type(theirs))
+            return 0
+        same = ours == theirs or ours == self.translate(theirs)
+        if not same and (exact or is_discriminator(path, ours)):
+            self._differ(path, shown(ours), shown(theirs))
+        return int(same)
+
+    def _field(self, path: Path, key: str, ours: Json, theirs: dict[str, Json], exact: bool) -> int:
+        inner = (*path, key)
+        if key in theirs:
+            return self.compare(inner, ours, theirs[key], exact=exact)
+        if self.rules.of(Slot("json", inner)) != "ignored":
+            self._differ(inner, "null" if ours is None else shown(ours), "nothing")
         return 0
-    same = ours == theirs or ours == translate(theirs)
-    if not same and is_discriminator(path, ours):
-        found.append(Mismatch(place=path_text(path), expected=shown(ours), found=shown(theirs)))
-    return int(same)
+
+    def _lists(self, path: Path, ours: list[Json], theirs: list[Json], exact: bool) -> int:
+        """Lists may have any length, for their items are data, unless they must be equal."""
+        if exact and len(ours) != len(theirs):
+            self._differ(path, f"{len(ours)} items", f"{len(theirs)} items")
+        items = self if exact else _Shapes(self.translate, self.rules)
+        pairs = enumerate(zip(ours, theirs, strict=False))
+        return sum(items.compare((*path, nth), our, their, exact=exact) for nth, (our, their) in pairs)
+
+    def _differ(self, path: Path, expected: str, found: str) -> None:
+        self.found.append(Mismatch(place=path_text(path), expected=expected, found=found))
 
 
 def _json_type(value: Json) -> str:

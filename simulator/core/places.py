@@ -187,9 +187,15 @@ def route(request: Request | None) -> str:
     return f"{request.service} /{'/'.join(parts)}"
 
 
+def general(slot: Slot) -> str:
+    """The slot among all alike: '$.payload.items[*].id', 'query.page', 'path[1]'."""
+    if slot.part != "json":
+        return str(slot)
+    steps = tuple("*" if isinstance(step, int) else step for step in slot.at)
+    return jsontext.path_text(steps).replace('["*"]', "[*]").replace(".*", "[*]")
+
+
 def place(route: str, event: Event, slot: Slot) -> str:
     """The general place of a slot: 'backend /ws > $.payload.items[*].id'; '>' is sent by the client."""
-    general = Slot(slot.part, tuple("*" if isinstance(step, int) else step for step in slot.at))
-    text = str(slot) if slot.part != "json" else jsontext.path_text(general.at).replace('["*"]', "[*]")
     arrow = ">" if event.direction is Direction.UPSTREAM else "<"
-    return f"{route} {arrow} {text.replace('.*', '[*]') if slot.part == 'json' else text}"
+    return f"{route} {arrow} {general(slot)}"

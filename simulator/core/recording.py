@@ -37,7 +37,8 @@ class Correlation:
 class Header:
     """What a recording says of itself. `created` is the wall time of its start, in µs since the Unix epoch.
 
-    `correlate` is None as long as nobody has looked; `ignore` lists places that look correlated and are not.
+    `correlate` is None as long as nobody has looked; `ignore` lists places that neither correlate nor are
+    compared, `match` those where values must be equal, see `simulator.core.overrides`.
     `redacted` counts the secrets that were replaced, by kind; `standins` are digests of what replaced them.
     """
 
@@ -46,6 +47,7 @@ class Header:
     created: Time = 0
     services: tuple[Service, ...] = ()
     correlate: tuple[Correlation, ...] | None = None
+    match: Mapping[str, str | int] = field(default_factory=dict)
     ignore: tuple[str, ...] = ()
     redacted: Mapping[str, int] = field(default_factory=dict)
     standins: tuple[str, ...] = ()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from simulator.core.bindings import Bindings
-from simulator.core.events import Bytes, Close, Direction, Event, Ping, Pong, Request, Response
-from simulator.core.matching import Comparison, NearMiss, compare, label
+from simulator.core.events import Bytes, Close, Direction, Event, Message, Ping, Pong, Request, Response
+from simulator.core.matching import Comparison, Mismatch, NearMiss, compare, label
+from simulator.core.overrides import NO_RULES, Rules
 from simulator.core.script import Expectation, FlowScript, Script
 
 NEAREST = 3
@@ -30,7 +31,9 @@ def choose_flow(script: Script, request: Request, bindings: Bindings) -> Choice:
     A request without a service, from a port that speaks for all, is compared with the first service's flows
     first, and with the others' only if none fits.
     """
-    compared = [(flow, compare(flow.opening.event, request, bindings.recorded)) for flow in script.flows]
+    compared = [
+        (flow, compare(flow.opening.event, request, bindings.recorded, flow.rules)) for flow in script.flows
+    ]
     fitting = [(flow, outcome) for flow, outcome in compared if outcome.matches]
     if not fitting:
         return Choice(takes=[], misses=_nearest((flow.opening, outcome, False) for flow, outcome in compared))
@@ -42,14 +45,16 @@ def choose_flow(script: Script, request: Request, bindings: Bindings) -> Choice:
 
 
 def choose_expectation(
-    expectations: Iterable[Expectation], event: Event, used: set[int], bindings: Bindings
+    expectations: Iterable[Expectation], event: Event, used: set[int], bindings: Bindings, rules: Rules = NO_RULES
 ) -> Choice:
-    """The unused expectation that fits an event best, the earliest of equals; heartbeats are never used up."""
-    compared = [
-        (item, compare(item.event, event, bindings.recorded), item.index in used)
-        for item in expectations
-        if item.event.kind == event.kind
-    ]
+    """The unused expectation that fits an event best, the earliest of equals; heartbeats are never used up.
+
+    They may come in any order, unless the rules have one.
+    """
+    alike = [item for item in expectations if item.event.kind == event.kind]
+    compared = [(item, compare(item.event, event, bindings.recorded, rules), item.index in used) for item in alike]
+    if rules.order is not None and isinstance(event, Message):
+        compared = list(_in_order(compared, rules.order))
     fitting = [(item, outcome) for item, outcome, spent in compared if outcome.matches and not spent]
     if not fitting:
         return Choice(takes=[], misses=_nearest(compared))
@@ -57,7 +62,21 @@ def choose_expectation(
     return Choice(takes=[], expectation=next(item for item, outcome in fitting if outcome.score == best))
 
 
-def _nearest(compared: Iterable[tuple[Expectation, Comparison, bool]]) -> tuple[NearMiss, ...]:
+Compared = tuple[Expectation, Comparison, bool]
+
+
+def _in_order(compared: list[Compared], ahead: int) -> Iterator[Compared]:
+    """Whatever is not among the next `ahead` messages is out of order."""
+    coming = [item for item, _, spent in compared if not spent and not item.heartbeat]
+    later = {item.index for item in coming[ahead:]}
+    for item, outcome, spent in compared:
+        if item.index in later:
+            early = Mismatch(place="order", expected=f"{label(coming[0].event)} first", found=label(item.event))
+            outcome = replace(outcome, mismatches=(*outcome.mismatches, early))
+        yield item, outcome, spent
+
+
+def _nearest(compared: Iterable[Compared]) -> tuple[NearMiss, ...]:
     ranked = sorted(compared, key=lambda item: (len(item[1].mismatches), -item[1].score))
     misses: dict[NearMiss, None] = {}
     for item, outcome, spent in ranked:
@@ -71,9 +90,7 @@ def not_in_recording(request: Request, misses: tuple[NearMiss, ...]) -> Response
     body = {
         "error": "not in the recording",
         "request": label(request),
-        "nearest": [
-            {"recorded": miss.label, "differs": [str(mismatch) for mismatch in miss.mismatches]} for miss in misses
-        ],
+        "nearest": [miss.told() for miss in misses],
     }
     data = json.dumps(body, indent=2).encode() + b"\n"
     headers = (("Content-Type", "application/json"), ("Content-Length", str(len(data))))

@@ -14,6 +14,7 @@ from simulator.core import correlation
 from simulator.core.errors import RecordingError
 from simulator.core.events import Direction, Event, Message, Ping, Pong, Request, Response, is_upgrade
 from simulator.core.matching import is_heartbeat
+from simulator.core.overrides import NO_RULES, Overrides, Rules, overrides
 from simulator.core.places import route
 from simulator.core.recording import Recording
 from simulator.core.sendable import check_sendable
@@ -51,6 +52,7 @@ class FlowScript:
     route: str
     opening: Expectation
     expectations: tuple[Expectation, ...] = ()
+    rules: Rules = NO_RULES
     upgrade: bool = False
     begins: Time = 0
     ends: Time = 0
@@ -88,7 +90,8 @@ def compile_script(recording: Recording) -> Script:
         delay = event.at - recording.events[cause].at
         reaction = Reaction(index=index, delay=delay, event=event, heartbeat=is_heartbeat(event))
         reactions.setdefault(cause, []).append(reaction)
-    flows = [_flow(recording, flow, events, reactions) for flow, events in _indexed(recording).items()]
+    said = overrides(recording.header.match, recording.header.ignore)
+    flows = [_flow(recording, flow, events, reactions, said) for flow, events in _indexed(recording).items()]
     return Script(recording=recording, flows=tuple(flows), plan=plan)
 
 
@@ -100,7 +103,11 @@ def _indexed(recording: Recording) -> dict[str, list[int]]:
 
 
 def _flow(
-    recording: Recording, flow: str, indices: list[int], reactions: Mapping[int, list[Reaction]]
+    recording: Recording,
+    flow: str,
+    indices: list[int],
+    reactions: Mapping[int, list[Reaction]],
+    said: Overrides,
 ) -> FlowScript:
     events = recording.events
     first = events[indices[0]]
@@ -122,6 +129,7 @@ def _flow(
         route=route(first),
         opening=expectations[0],
         expectations=tuple(expectations[1:]),
+        rules=said.on(route(first)),
         upgrade=any(is_upgrade(events[index]) for index in indices),
         begins=first.at,
         ends=events[indices[-1]].at,

@@ -259,7 +259,7 @@ class Session:
         self._react(flow.script.opening, request, flow, now)
 
     def _answer(self, event: Event, flow: LiveFlow, script: FlowScript, now: Time) -> None:
-        choice = choose_expectation(script.expectations, event, flow.used, flow.bindings)
+        choice = choose_expectation(script.expectations, event, flow.used, flow.bindings, script.rules)
         if choice.expectation is not None:
             if not choice.expectation.heartbeat:
                 flow.used.add(choice.expectation.index)
@@ -328,7 +328,7 @@ class Session:
     # --- notes -------------------------------------------------------------------------------------------------
 
     def _missed(self, now: Time, flow: LiveFlow, event: Event, choice: Choice) -> None:
-        nearest: list[Json] = [str(miss) for miss in choice.misses]
+        nearest: list[Json] = [miss.told() for miss in choice.misses]
         self._note(now, flow, "missed", {"event": label(event), "nearest": nearest})
 
     def _note(self, now: Time, flow: LiveFlow, what: str, detail: dict[str, Json]) -> None:

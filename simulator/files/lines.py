@@ -50,6 +50,8 @@ def header_line(header: Header) -> dict[str, object]:
             {"name": item.name, "kind": item.kind, "from": item.source, "to": list(item.targets)}
             for item in header.correlate
         ]
+    if header.match:
+        line["match"] = dict(header.match)
     if header.ignore:
         line["ignore"] = list(header.ignore)
     if header.redacted:
@@ -75,6 +77,7 @@ def header_of(line: models.HeaderLine) -> Header:
             Correlation(name=item.name, kind=item.kind, source=item.source, targets=tuple(item.targets))
             for item in correlate
         ),
+        match=line.match,
         ignore=tuple(line.ignore),
         redacted=line.redacted,
         standins=tuple(line.standins),

@@ -10,9 +10,10 @@ import binascii
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from simulator.core import jsontext
+from simulator.core.overrides import problem_with
 
 Seconds = Annotated[float, Field(ge=0, le=1e9, description="seconds since the recording began")]
 Size = Annotated[int, Field(ge=0)]
@@ -168,7 +169,20 @@ class HeaderLine(Strict):
     created: datetime = datetime(1970, 1, 1, tzinfo=UTC)
     services: dict[str, list[str]] = {}
     correlate: list[CorrelationItem] | None = None
-    ignore: list[str] = []
+    match: Annotated[
+        dict[str, str | int],
+        Field(description="places where values must be 'exact'; '… > order': 'recorded', or how many ahead"),
+    ] = {}
+    ignore: Annotated[list[str], Field(description="places that neither correlate nor are compared")] = []
     redacted: Annotated[dict[str, int], Field(description="how many secrets were replaced, by kind")] = {}
     standins: Annotated[list[str], Field(description="digests of what replaced the secrets")] = []
     seed: int | None = None
+
+    @field_validator("match")
+    @classmethod
+    def _known_rules(cls, match: dict[str, str | int]) -> dict[str, str | int]:
+        for place, rule in match.items():
+            problem = problem_with(place, rule)
+            if problem is not None:
+                raise ValueError(f"{place!r}: {problem}")
+        return match

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from simulator.core.events import Direction, Event, Message, Request, Response
 from simulator.core.journal import Entry, Note
-from simulator.core.matching import label
+from simulator.core.matching import NearMiss, label
 from simulator.core.units import duration, seconds
 
 _SHOWN = 100
+_NEXT = "\n" + " " * 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +92,8 @@ class Conversation:
 def _told(note: Note) -> str:
     if note.what == "fired":
         return str(note.detail.get("rule"))
-    nearest = note.detail.get("nearest")
-    return f"{note.detail.get('event')} ({'; '.join(map(str, nearest)) if isinstance(nearest, list) else ''})"
+    nearest = NearMiss.read(note.detail.get("nearest"))
+    return f"{note.detail.get('event')}{''.join(f'{_NEXT}{miss}' for miss in nearest)}"
 
 
 def _data(event: Event) -> str:

@@ -129,6 +129,14 @@ def test_run_gives_back_the_exit_code_and_sets_the_environment(tmp_path: Path) -
     assert mine == ws.replace("ws://", "http://") + "/x"
 
 
+def test_what_was_not_recorded_is_shown_beside_the_nearest() -> None:
+    code = "import os, urllib.request as u; u.urlopen(os.environ['STAGESIM_URL'] + '/health?deep=yes')"
+    done = stagesim("run", "golden-path", "--", sys.executable, "-c", code)
+    assert "not in the recording: 1" in done.stderr
+    (row,) = [line.split() for line in done.stderr.splitlines() if "query.deep" in line and "/health " in line]
+    assert row[-3:] == ["query.deep", "nothing", "'yes'"]
+
+
 def test_a_client_passes_on_the_replay_and_fails_under_a_fault() -> None:
     fine = stagesim("run", "golden-path", "--speed", "10", "--", *CLIENT)
     assert (fine.returncode, fine.stdout.splitlines()[-1]) == (0, "verdict: completed")

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.core.events import Bytes, Chunk, Close, End, Event, Message, Ping, Pong, Response
+from simulator.core.matching import NearMiss
 from simulator.core.recording import Recording, Service
 from simulator.core.rule import Rule
 from simulator.core.units import MILLISECOND, SECOND
@@ -59,7 +60,7 @@ def test_a_recorded_message_is_used_once() -> None:
     staging.hears(start(1000, "t-1"), start(1100, "t-2"))
     assert len(staging.says(9000)) == 3
     (missed,) = staging.notes("missed")
-    assert missed.detail == {"event": "start_agent", "nearest": ["start_agent: already used"]}
+    assert missed.detail == {"event": "start_agent", "nearest": [{"recorded": "start_agent", "used": True}]}
 
 
 def test_of_two_that_fit_the_better_one_is_taken_whatever_their_order() -> None:
@@ -111,7 +112,7 @@ def test_what_is_not_in_the_recording_is_answered_501_with_the_nearest_first() -
     assert body["request"] == "POST /logout"
     assert body["nearest"][0] == {  # type: ignore[index]
         "recorded": "POST /login",
-        "differs": ["path: expected /login, got /logout"],
+        "differs": [{"at": "path", "recorded": "/login", "came": "/logout"}],
     }
     assert [note.detail["event"] for note in staging.notes("missed")] == ["POST /logout"]
 
@@ -146,7 +147,8 @@ def test_a_request_to_a_service_is_not_answered_by_another() -> None:
     staging = Staging(POLLS)
     staging.hears(get("x", 0, "/health", service="auth"))
     (response,) = staging.says(100)
-    assert data(response)["nearest"][0]["differs"] == ["service: expected backend, got auth"]  # type: ignore[index]
+    differs = data(response)["nearest"][0]["differs"]  # type: ignore[index]
+    assert differs == [{"at": "service", "recorded": "backend", "came": "auth"}]
 
 
 # --- WebSocket -------------------------------------------------------------------------------------------------
@@ -244,7 +246,7 @@ def test_a_message_that_is_not_recorded_is_noted_and_nothing_else() -> None:
     assert [brief(event) for event in staging.says(9000)] == ["101", "system_message", "ping"]
     (missed,) = staging.notes("missed")
     assert missed.detail["event"] == "dance"
-    assert missed.detail["nearest"] == [
+    assert [str(miss) for miss in NearMiss.read(missed.detail["nearest"])] == [
         "start_agent: $.type: expected 'start_agent', got 'dance'; $.thread_id: expected "
         f"{THREAD!r}, got nothing; $.payload: expected {{'user_request': 'Cut the costs'}}, got nothing"
     ]

@@ -17,6 +17,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from simulator.core.errors import StagesimError
 from simulator.core.events import Chunk, End, Message, Request, Reset, Response
+from simulator.core.matching import NearMiss
 from simulator.core.recording import Recording, Service
 from simulator.core.rule import Condition, Rule, Selector, Trigger
 from simulator.core.script import compile_script
@@ -120,7 +121,8 @@ def test_what_is_not_recorded_is_refused_with_the_nearest() -> None:
             assert response.status_code == 501
             assert response.json()["request"] == "POST /logout"
             assert response.json()["nearest"][0]["recorded"] == "POST /login"
-            assert "path: expected /login, got /logout" in response.json()["nearest"][0]["differs"]
+            path = {"at": "path", "recorded": "/login", "came": "/logout"}
+            assert path in response.json()["nearest"][0]["differs"]
 
     asyncio.run(talk())
 
@@ -146,7 +148,8 @@ def test_a_message_that_is_not_recorded_is_noted_and_closes_a_strict_replay() ->
         server = asyncio.run(talk(strict=strict))
         (missed,) = server.session.journal.notes("missed")
         assert missed.detail["event"] == "unheard_of"
-        assert "$.type: expected 'start_agent', got 'unheard_of'" in str(missed.detail["nearest"])
+        (near,) = NearMiss.read(missed.detail["nearest"])
+        assert "$.type: expected 'start_agent', got 'unheard_of'" in str(near)
 
 
 def test_a_second_time_is_said_to_be_used_already() -> None:
@@ -158,7 +161,7 @@ def test_a_second_time_is_said_to_be_used_already() -> None:
             await connection.send(start_agent("twice_2"))
             await (await connection.ping())
             (missed,) = server.session.journal.notes("missed")
-            assert missed.detail["nearest"] == ["start_agent: already used"]
+            assert missed.detail["nearest"] == [{"recorded": "start_agent", "used": True}]
 
     asyncio.run(talk())
 

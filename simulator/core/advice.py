@@ -1,0 +1,116 @@
+"""Advice for a recording's header: what its own traffic says about matching that no comparison can know.
+
+Two requests that differ in one place only, and have different answers, show that this place decides: a value that
+was not recorded should be refused there and not be answered like another (`match: {PLACE: exact}`). Two that
+differ in a query only, and have the same answer, show that it decides nothing (`ignore: [PLACE]`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Final
+
+from simulator.core.events import Event, Message
+from simulator.core.jsontext import Json
+from simulator.core.matching import is_discriminator, is_volatile, label, shown
+from simulator.core.overrides import EXACT
+from simulator.core.places import Slot, place, slots
+from simulator.core.script import Expectation, FlowScript, Script
+from simulator.core.timestamps import looks_like_time
+
+_NAME: Final = re.compile(r"[\w.:/-]{1,60}")
+_LOOKED_AT: Final = 30
+"""How many alike are compared with each other: pairs grow with the square."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advice:
+    """A line for the header: `option` is 'match' or 'ignore', `place` where, `because` the evidence."""
+
+    option: str
+    place: str
+    because: str
+
+
+def advice(script: Script) -> tuple[Advice, ...]:
+    """What a recording's header could say about matching and does not say yet."""
+    header = script.recording.header
+    found: dict[str, Advice] = {}
+    for one, other, route in _pairs(script):
+        differing = _differing(one.event, other.event)
+        if len(differing) != 1:
+            continue
+        (slot, (ours, theirs)) = differing[0]
+        where = place(route, one.event, slot)
+        if where in found or where in header.match or where in header.ignore or is_discriminator(slot.at, ours):
+            continue
+        if not (_is_name(ours) and _is_name(theirs)):
+            continue
+        item = _judged(one, other, where, slot, f"{shown(ours)} and {shown(theirs)}")
+        if item is not None:
+            found[where] = item
+    return tuple(found.values())
+
+
+def _judged(one: Expectation, other: Expectation, where: str, slot: Slot, values: str) -> Advice | None:
+    same = _answers(one) == _answers(other)
+    if same and slot.part == "query":
+        return Advice(option="ignore", place=where, because=f"{values} had the same answer")
+    if not same and slot.part == "json" and _answers(one) and _answers(other):
+        return Advice(option=f"match {EXACT}", place=where, because=f"{values} had different answers")
+    return None
+
+
+def _pairs(script: Script) -> Iterator[tuple[Expectation, Expectation, str]]:
+    """Requests, and messages of a flow, that are the same thing said twice."""
+    groups: dict[tuple[str, str], list[Expectation]] = {}
+    routes: dict[tuple[str, str], str] = {}
+    for flow in script.flows:
+        for item in _said(flow):
+            key = (flow.route, label(item.event).partition("?")[0])
+            groups.setdefault(key, []).append(item)
+            routes[key] = flow.route
+    for key, items in groups.items():
+        yield from ((one, other, routes[key]) for one, other in combinations(items[:_LOOKED_AT], 2))
+
+
+def _said(flow: FlowScript) -> Iterator[Expectation]:
+    yield flow.opening
+    yield from (item for item in flow.expectations if isinstance(item.event, Message) and not item.heartbeat)
+
+
+def _differing(one: Event, other: Event) -> list[tuple[Slot, tuple[Json, Json]]]:
+    """Slots that both have with different values, if these are all that differs; ids and times always do."""
+    ours, theirs = _values(one), _values(other)
+    if ours.keys() != theirs.keys():
+        return []
+    pairs = {slot: (ours[slot], theirs[slot]) for slot in ours if ours[slot] != theirs[slot]}
+    return [item for item in pairs.items() if not all(is_volatile(str(value)) for value in item[1])]
+
+
+def _values(event: Event) -> dict[Slot, Json]:
+    """What may decide: no path, for another path is another route, and no header, for they speak of the client."""
+    return {slot: value for slot, value in slots(event) if slot.part in ("query", "json")}
+
+
+def _is_name(value: Json) -> bool:
+    """A word that may choose something; free text does as well, but nobody says the same sentence twice."""
+    return not isinstance(value, str) or bool(_NAME.fullmatch(value))
+
+
+def _answers(item: Expectation) -> list[tuple[str, int | None, tuple[tuple[Slot, Json], ...]]]:
+    """What followed, without what is another in every run."""
+    return [
+        (label(event), getattr(event, "status", None), tuple(_constant(event)))
+        for event in (reaction.event for reaction in item.reactions if not reaction.heartbeat)
+    ]
+
+
+def _constant(event: Event) -> Iterator[tuple[Slot, Json]]:
+    """The JSON values of an event, ids and times as null."""
+    for slot, value in slots(event):
+        if slot.part == "json":
+            yield slot, None if is_volatile(str(value)) or looks_like_time(value) else value

@@ -1,0 +1,93 @@
+"""Overrides: what a recording's header says about matching, where the comparison by itself would be wrong.
+
+`match:` names places whose values must be equal, or says in what order a flow's messages are expected; `ignore:`
+names places that are not looked at. Places are written as in `simulator.core.places`, without list indices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from simulator.core.places import Slot, general
+
+Order = int | None
+"""How many of the messages that are expected next may come now; None for all of them."""
+
+EXACT: Final = "exact"
+RECORDED: Final = "recorded"
+_ORDER: Final = "order"
+
+Verdict = Literal["exact", "ignored"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The overrides on one route, for what the client sends."""
+
+    exact: frozenset[str] = frozenset()
+    ignored: frozenset[str] = frozenset()
+    order: Order = None
+
+    def of(self, slot: Slot) -> Verdict | None:
+        """What is said of this place, if anything."""
+        if not self.exact and not self.ignored:
+            return None
+        name = general(slot)
+        return "ignored" if name in self.ignored else "exact" if name in self.exact else None
+
+
+NO_RULES: Final = Rules()
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """All overrides of a recording, by route."""
+
+    routes: Mapping[str, Rules] = field(default_factory=dict)
+
+    def on(self, route: str) -> Rules:
+        return self.routes.get(route, NO_RULES)
+
+
+def overrides(match: Mapping[str, str | int], ignore: tuple[str, ...]) -> Overrides:
+    """Sort what a header says by route.
+
+    `match` maps places to 'exact', and '… > order' to 'recorded' or to how many messages ahead are fine.
+    """
+    exact: dict[str, set[str]] = {}
+    ignored: dict[str, set[str]] = {}
+    order: dict[str, int] = {}
+    for place in ignore:
+        route, name = split(place)
+        ignored.setdefault(route, set()).add(name)
+    for place, rule in match.items():
+        route, name = split(place)
+        if name == _ORDER:
+            order[route] = rule if isinstance(rule, int) else 1
+        else:
+            exact.setdefault(route, set()).add(name)
+    return Overrides(
+        {
+            route: Rules(frozenset(exact.get(route, ())), frozenset(ignored.get(route, ())), order.get(route))
+            for route in (*exact, *ignored, *order)
+        }
+    )
+
+
+def split(place: str) -> tuple[str, str]:
+    """The route and the name within it: 'backend /ws > $.id' is ('backend /ws', '$.id'); '<' has no route here."""
+    route, arrow, name = place.partition(" > ")
+    return (route, name) if arrow else ("", place)
+
+
+def problem_with(place: str, rule: str | int) -> str | None:
+    """Why a line of `match:` means nothing, if so."""
+    route, name = split(place)
+    if not route:
+        return "expected a place of what the client sends, such as 'backend /ws > $.agent'"
+    if name == _ORDER:
+        fine = rule == RECORDED or (isinstance(rule, int) and rule > 0)
+        return None if fine else f"expected 'recorded' or how many messages ahead, got {rule!r}"
+    return None if rule == EXACT else f"expected 'exact', got {rule!r}"
