@@ -11,10 +11,11 @@ from typing import Any
 
 import click
 
+from simulator.core.corpus import compile_corpus
 from simulator.core.errors import StagesimError
 from simulator.core.recording import Recording
 from simulator.core.rule import Rule
-from simulator.core.script import Script, compile_script
+from simulator.core.script import Script
 from simulator.core.session import Settings
 from simulator.files.faultfiles import LoadedFault, load_fault
 from simulator.files.locate import find_recording
@@ -96,14 +97,12 @@ def controls_of(control: str | None, toxiproxy: str | None, *, manual: bool) -> 
 
 
 def script_of(names: Sequence[str], warn: Callable[[str], None]) -> Script:
-    """The script of the recordings with these names or paths."""
-    return compile_script(recording_of(names, warn))
+    """The script of the recordings with these names or paths, several as one."""
+    return compile_corpus([(Path(name).name.partition(".")[0], recording_of(name, warn)) for name in names])
 
 
-def recording_of(names: Sequence[str], warn: Callable[[str], None]) -> Recording:
-    if len(names) > 1:
-        raise StagesimError("several recordings at once are not served yet", place=" ".join(names))
-    loaded = load(find_recording(names[0]))
+def recording_of(name: str, warn: Callable[[str], None]) -> Recording:
+    loaded = load(find_recording(name))
     for warning in loaded.warnings:
         warn(warning)
     return loaded.recording

@@ -22,14 +22,14 @@ _INTEGER: Final = re.compile(r"-?[0-9]{1,1000}")
 
 @dataclass(slots=True)
 class Scope:
-    """Live values by variable number, and the way back from a live value to the recorded one."""
+    """Live values by variable number, and the way back from a live value to what was recorded for it."""
 
     live: dict[int, Json] = field(default_factory=dict)
-    recorded: dict[str, Json] = field(default_factory=dict)
+    recorded: dict[str, tuple[Json, ...]] = field(default_factory=dict)
 
     def bind(self, variable: Variable, value: Json) -> None:
         self.live[variable.number] = value
-        self.recorded[str(value)] = variable.value
+        self.recorded[str(value)] = (variable.value, *variable.also)
 
 
 @dataclass(slots=True)
@@ -57,11 +57,18 @@ class Bindings:
             if value is not MISSING and (variable.kind == ECHOED or self._of(variable) is MISSING):
                 self._bind(variable, value)
 
-    def recorded(self, value: Json) -> Json:
-        """The recorded value that a live one stands for; itself if none."""
-        key = str(value)
-        found = self.own.recorded.get(key, MISSING)
-        return self.client.recorded.get(key, value) if found is MISSING else found
+    def carry(self, said: int, instead: int) -> None:
+        """One recorded event was served where another could have been: their values are called the same."""
+        values = {slot: self._of(variable) for slot, variable in self.plan.at(said)}
+        for slot, variable in self.plan.at(instead):
+            value = values.get(slot, MISSING)
+            if value is not MISSING and variable.kind not in (TIME, COMPOSED):
+                self._bind(variable, value)
+
+    def stands_for(self, recorded: Json, live: Json) -> bool:
+        """Whether a live value is what a recorded one is called in this run."""
+        key = str(live)
+        return recorded in (self.own.recorded.get(key) or self.client.recorded.get(key, ()))
 
     def substitute(self, index: int, event: Event, wall: Time) -> Event:
         """The recorded event as this client must see it, `wall` µs after the epoch."""

@@ -32,12 +32,20 @@ _CREDENTIAL_FIELDS: Final = frozenset(
 
 
 @dataclass(slots=True)
+class Progress:
+    """How often each flow was played, and of several recordings, the one that is followed."""
+
+    played: dict[str, int] = field(default_factory=dict)
+    part: int = 0
+
+
+@dataclass(slots=True)
 class Client:
-    """Somebody: a name, what the recorded values are called for it, and how often each flow was played to it."""
+    """Somebody: a name, what the recorded values are called for it, and how far it has come."""
 
     name: str
     scope: Scope = field(default_factory=Scope)
-    takes: dict[str, int] = field(default_factory=dict)
+    progress: Progress = field(default_factory=Progress)
     known: bool = False
 
 
@@ -47,7 +55,7 @@ class Clients:
     def __init__(self, plan: Plan, seed: int, *, fresh: bool) -> None:
         self._plan, self._seed, self._fresh = plan, seed, fresh
         self._owners: dict[str, Client] = {}
-        self._everyone: dict[str, int] = {}
+        self._everyone = Progress()
         self._count = self._met = 0
 
     def of(self, request: Request) -> Client:
@@ -58,8 +66,8 @@ class Clients:
                 return self._owners[value]
         self._count += 1
         self._met += 1
-        # strangers share their takes: a poll of /health by nobody in particular still makes progress
-        client = Client(name=f"client {self._count}", takes=self._everyone)
+        # strangers share their progress: a poll of /health by nobody in particular still makes progress
+        client = Client(name=f"client {self._count}", progress=self._everyone)
         for value in _secrets(request):
             self._own(client, value)
         return client
@@ -67,7 +75,7 @@ class Clients:
     def forget(self) -> int:
         """Begin anew, with other names: whoever asks next is nobody that was here. Says how many it forgot."""
         forgotten, self._met = self._met, 0
-        self._owners, self._everyone = {}, {}
+        self._owners, self._everyone = {}, Progress()
         return forgotten
 
     def bindings(self, client: Client, flow: str) -> Bindings:
@@ -85,7 +93,8 @@ class Clients:
         if len(value) < _SHORTEST_CREDENTIAL:
             return
         if not client.known:
-            client.known, client.takes = True, dict(client.takes)
+            begun = client.progress
+            client.known, client.progress = True, Progress(dict(begun.played), begun.part)
         self._owners.setdefault(value, client)
 
 
@@ -161,7 +170,7 @@ def next_take(client: Client, takes: list[FlowScript], busy: set[str]) -> FlowSc
     starts from the beginning.
     """
     key = takes[0].flow
-    position = min(client.takes.get(key, 0), len(takes) - 1)
+    position = min(client.progress.played.get(key, 0), len(takes) - 1)
     open_takes = [take for take in takes if take.flow in busy]
     if (
         position > 0
@@ -169,5 +178,5 @@ def next_take(client: Client, takes: list[FlowScript], busy: set[str]) -> FlowSc
         and any(take.ends <= takes[position].begins for take in open_takes)
     ):
         return takes[0]
-    client.takes[key] = position + 1
+    client.progress.played[key] = position + 1
     return takes[position]

@@ -39,7 +39,8 @@ _SHORTEST_NUMBER = 5
 class Variable:
     """One recorded value that is another in every run. `source` is the event where it first stands.
 
-    `parts` are other variables inside of its text; of a composed one, nothing else changes.
+    `parts` are other variables inside of its text; of a composed one, nothing else changes. `also` are its values
+    in other recordings of the same.
     """
 
     number: int
@@ -48,6 +49,7 @@ class Variable:
     source: int
     wall: Time
     parts: tuple[Part, ...] = ()
+    also: tuple[Json, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,8 +31,8 @@ _HEARTBEATS: Final = frozenset("ping pong heartbeat heartbeat_ack keepalive keep
 _NAME: Final = re.compile(r"[A-Za-z_][\w.:/-]{0,99}")
 _DISCRIMINATOR_DEPTH: Final = 2
 
-Translate = Callable[[Json], Json]
-"""From a live value to the recorded value that it stands for."""
+StandsFor = Callable[[Json, Json], bool]
+"""Whether in this run a recorded value is called so: (recorded, live)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,15 +96,15 @@ class Comparison:
 
 
 def compare(
-    recorded: Event, live: Event, translate: Translate = lambda value: value, rules: Rules = NO_RULES
+    recorded: Event, live: Event, stands_for: StandsFor = lambda recorded, live: False, rules: Rules = NO_RULES
 ) -> Comparison:
     """Compare a live event with a recorded one, by the rules that the recording's header has for their route."""
     if recorded.kind != live.kind:
         return Comparison(mismatches=(Mismatch(place="kind", expected=recorded.kind, found=live.kind),))
     if isinstance(recorded, Request) and isinstance(live, Request):
-        return _requests(recorded, live, translate, rules)
+        return _requests(recorded, live, stands_for, rules)
     if isinstance(recorded, Message) and isinstance(live, Message):
-        return _messages(recorded, live, translate, rules)
+        return _messages(recorded, live, stands_for, rules)
     if isinstance(recorded, Close) and isinstance(live, Close):
         return Comparison(mismatches=(), score=int(recorded.code == live.code))
     return Comparison(mismatches=(), score=int(_payload(recorded) == _payload(live)))
@@ -114,7 +114,7 @@ def _payload(event: Event) -> bytes:
     return getattr(event, "data", b"")
 
 
-def _requests(recorded: Request, live: Request, translate: Translate, rules: Rules) -> Comparison:
+def _requests(recorded: Request, live: Request, stands_for: StandsFor, rules: Rules) -> Comparison:
     found: list[Mismatch] = []
     if recorded.method != live.method:
         found.append(Mismatch(place="method", expected=recorded.method, found=live.method))
@@ -124,10 +124,10 @@ def _requests(recorded: Request, live: Request, translate: Translate, rules: Rul
         kinds = {True: "a WebSocket upgrade", False: "plain HTTP"}
         expected, got = kinds[is_upgrade_request(recorded)], kinds[is_upgrade_request(live)]
         found.append(Mismatch(place="kind", expected=expected, found=got))
-    found += _paths(recorded, live, translate, rules)
-    found += _headers(recorded, live, translate, rules)
-    score, differing = _queries(recorded, live, translate, rules)
-    body = _bodies(json_of(recorded), json_of(live), translate, rules)
+    found += _paths(recorded, live, stands_for, rules)
+    found += _headers(recorded, live, stands_for, rules)
+    score, differing = _queries(recorded, live, stands_for, rules)
+    body = _bodies(json_of(recorded), json_of(live), stands_for, rules)
     same_body = int(recorded.body == live.body)
     return Comparison(mismatches=(*found, *differing, *body.mismatches), score=score + body.score + same_body)
 
@@ -137,26 +137,26 @@ def is_upgrade_request(request: Request) -> bool:
     return (header(request.headers, "upgrade") or "").lower() == "websocket"
 
 
-def _paths(recorded: Request, live: Request, translate: Translate, rules: Rules) -> list[Mismatch]:
+def _paths(recorded: Request, live: Request, stands_for: StandsFor, rules: Rules) -> list[Mismatch]:
     ours, theirs = segments(recorded), segments(live)
     fits = len(ours) == len(theirs) and all(
-        _fits(Slot("path", (nth,)), our, their, translate, rules)
+        _fits(Slot("path", (nth,)), our, their, stands_for, rules)
         for nth, (our, their) in enumerate(zip(ours, theirs, strict=True))
     )
     return [] if fits else [Mismatch(place="path", expected=recorded.path, found=live.path)]
 
 
-def _headers(recorded: Request, live: Request, translate: Translate, rules: Rules) -> list[Mismatch]:
+def _headers(recorded: Request, live: Request, stands_for: StandsFor, rules: Rules) -> list[Mismatch]:
     """Header fields are compared where the recording says so, and nowhere else: clients differ in them."""
     found = []
     for name in sorted(name.removeprefix("header.") for name in rules.exact if name.startswith("header.")):
         our, their = header(recorded.headers, name), header(live.headers, name)
-        if our != their and our != translate(their):
+        if our != their and not stands_for(our, their):
             found.append(Mismatch(place=f"header.{name}", expected=shown(our), found=shown(their)))
     return found
 
 
-def _queries(recorded: Request, live: Request, translate: Translate, rules: Rules) -> tuple[int, list[Mismatch]]:
+def _queries(recorded: Request, live: Request, stands_for: StandsFor, rules: Rules) -> tuple[int, list[Mismatch]]:
     ours, theirs = query_values(recorded.query), query_values(live.query)
     found = []
     for name, nth in sorted(ours.keys() | theirs.keys()):
@@ -164,15 +164,15 @@ def _queries(recorded: Request, live: Request, translate: Translate, rules: Rule
         if our is None or their is None:
             fits = rules.of(slot) == "ignored"
         else:
-            fits = is_secret_name(name) or _fits(slot, our, their, translate, rules)
+            fits = is_secret_name(name) or _fits(slot, our, their, stands_for, rules)
         if not fits:
             found.append(Mismatch(place=f"query.{name}", expected=shown(our), found=shown(their)))
     return sum(theirs.get(key) == our for key, our in ours.items()), found
 
 
-def _fits(slot: Slot, recorded: str, live: str, translate: Translate, rules: Rules) -> bool:
+def _fits(slot: Slot, recorded: str, live: str, stands_for: StandsFor, rules: Rules) -> bool:
     """Equal, or equal once translated, or a value that no two runs share (an id, a token, a time), or ignored."""
-    if recorded == live or recorded == translate(live):
+    if recorded == live or stands_for(recorded, live):
         return True
     rule = rules.of(slot)
     return rule == "ignored" or (rule is None and is_volatile(recorded) and is_volatile(live))
@@ -184,7 +184,7 @@ def is_volatile(text: str) -> bool:
     return looks_like_id(text) or is_jwt(text) or looks_like_time(number)
 
 
-def _messages(recorded: Message, live: Message, translate: Translate, rules: Rules) -> Comparison:
+def _messages(recorded: Message, live: Message, stands_for: StandsFor, rules: Rules) -> Comparison:
     kinds = {str: "text", bytes: "binary"}
     if type(recorded.data) is not type(live.data):
         expected, found = kinds[type(recorded.data)], kinds[type(live.data)]
@@ -192,15 +192,15 @@ def _messages(recorded: Message, live: Message, translate: Translate, rules: Rul
     ours = json_of(recorded)
     if ours is MISSING and json_of(live) is MISSING:
         return Comparison(mismatches=(), score=int(recorded.data == live.data))
-    return _bodies(ours, json_of(live), translate, rules)
+    return _bodies(ours, json_of(live), stands_for, rules)
 
 
-def _bodies(recorded: MaybeJson, live: MaybeJson, translate: Translate, rules: Rules) -> Comparison:
+def _bodies(recorded: MaybeJson, live: MaybeJson, stands_for: StandsFor, rules: Rules) -> Comparison:
     if recorded is MISSING:
         return Comparison(mismatches=())
     if live is MISSING:
         return Comparison(mismatches=(Mismatch(place="body", expected="JSON", found="something else"),))
-    shapes = _Shapes(translate, rules)
+    shapes = _Shapes(stands_for, rules)
     score = shapes.compare((), recorded, live)
     return Comparison(mismatches=tuple(shapes.found), score=score)
 
@@ -209,7 +209,7 @@ def _bodies(recorded: MaybeJson, live: MaybeJson, translate: Translate, rules: R
 class _Shapes:
     """Compares two JSON values and collects the mismatches; `exact` while inside of what must be equal."""
 
-    translate: Translate
+    stands_for: StandsFor
     rules: Rules
     found: list[Mismatch] = field(default_factory=list)
 
@@ -226,7 +226,7 @@ class _Shapes:
         if _json_type(ours) != _json_type(theirs) and ours is not None and theirs is not None:
             self._differ(path, _json_type(ours), _json_type(theirs))
             return 0
-        same = ours == theirs or ours == self.translate(theirs)
+        same = ours == theirs or self.stands_for(ours, theirs)
         if not same and (exact or is_discriminator(path, ours)):
             self._differ(path, shown(ours), shown(theirs))
         return int(same)
@@ -243,7 +243,7 @@ class _Shapes:
         """Lists may have any length, for their items are data, unless they must be equal."""
         if exact and len(ours) != len(theirs):
             self._differ(path, f"{len(ours)} items", f"{len(theirs)} items")
-        items = self if exact else _Shapes(self.translate, self.rules)
+        items = self if exact else _Shapes(self.stands_for, self.rules)
         pairs = enumerate(zip(ours, theirs, strict=False))
         return sum(items.compare((*path, nth), our, their, exact=exact) for nth, (our, their) in pairs)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from simulator.core.bindings import Bindings
 from simulator.core.events import Bytes, Close, Direction, Event, Message, Ping, Pong, Request, Response
@@ -18,30 +18,37 @@ NEAREST = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """What was found: takes of a flow, or one expectation; or the nearest misses."""
+    """What was found: takes of a flow, and `others` that fit as well; or one expectation; or the nearest."""
 
-    takes: list[FlowScript]
+    takes: list[FlowScript] = field(default_factory=list)
+    others: list[FlowScript] = field(default_factory=list)
     expectation: Expectation | None = None
+    score: int = 0
     misses: tuple[NearMiss, ...] = ()
 
 
-def choose_flow(script: Script, request: Request, bindings: Bindings) -> Choice:
-    """The takes that fit a request best, in recorded order.
+def choose_flow(script: Script, request: Request, bindings: Bindings, followed: int = 0) -> Choice:
+    """The takes that fit a request best, in recorded order; of several recordings, those of the `followed` one.
 
     A request without a service, from a port that speaks for all, is compared with the first service's flows
     first, and with the others' only if none fits.
     """
     compared = [
-        (flow, compare(flow.opening.event, request, bindings.recorded, flow.rules)) for flow in script.flows
+        (flow, compare(flow.opening.event, request, bindings.stands_for, flow.rules)) for flow in script.flows
     ]
-    fitting = [(flow, outcome) for flow, outcome in compared if outcome.matches]
+    fitting = [(flow, outcome.score) for flow, outcome in compared if outcome.matches]
     if not fitting:
-        return Choice(takes=[], misses=_nearest((flow.opening, outcome, False) for flow, outcome in compared))
+        return Choice(misses=_nearest((flow.opening, outcome, False) for flow, outcome in compared))
     services = script.services
     first = min(services.index(flow.request.service) for flow, _ in fitting)
-    fitting = [(flow, outcome) for flow, outcome in fitting if flow.request.service == services[first]]
-    best = max(outcome.score for _, outcome in fitting)
-    return Choice(takes=[flow for flow, outcome in fitting if outcome.score == best])
+    fitting = [(flow, score) for flow, score in fitting if flow.request.service == services[first]]
+    best = max(score for _, score in fitting)
+    takes = [flow for flow, score in fitting if score == best]
+    parts = {flow.part for flow in takes}
+    part = followed if followed in parts else min(parts)
+    chosen = [flow for flow in takes if flow.part == part]
+    others = sorted(fitting, key=lambda item: -item[1])
+    return Choice(takes=chosen, others=[flow for flow, _ in others if flow not in chosen], score=best)
 
 
 def choose_expectation(
@@ -52,14 +59,16 @@ def choose_expectation(
     They may come in any order, unless the rules have one.
     """
     alike = [item for item in expectations if item.event.kind == event.kind]
-    compared = [(item, compare(item.event, event, bindings.recorded, rules), item.index in used) for item in alike]
+    compared = [
+        (item, compare(item.event, event, bindings.stands_for, rules), item.index in used) for item in alike
+    ]
     if rules.order is not None and isinstance(event, Message):
         compared = list(_in_order(compared, rules.order))
     fitting = [(item, outcome) for item, outcome, spent in compared if outcome.matches and not spent]
     if not fitting:
-        return Choice(takes=[], misses=_nearest(compared))
+        return Choice(misses=_nearest(compared))
     best = max(outcome.score for _, outcome in fitting)
-    return Choice(takes=[], expectation=next(item for item, outcome in fitting if outcome.score == best))
+    return Choice(expectation=next(item for item, outcome in fitting if outcome.score == best), score=best)
 
 
 Compared = tuple[Expectation, Comparison, bool]

@@ -46,7 +46,10 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowScript:
-    """One recorded flow: its opening request first, then what else the other side does."""
+    """One recorded flow: its opening request first, then what else the other side does.
+
+    Of several recordings, `part` says which one it is from.
+    """
 
     flow: str
     route: str
@@ -56,6 +59,7 @@ class FlowScript:
     upgrade: bool = False
     begins: Time = 0
     ends: Time = 0
+    part: int = 0
 
     @property
     def request(self) -> Request:

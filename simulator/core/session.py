@@ -29,14 +29,14 @@ from simulator.core.origins import Origins
 from simulator.core.pipeline import PAST, FlowView, Stage
 from simulator.core.replies import (
     Choice,
-    choose_expectation,
     choose_flow,
     not_in_recording,
     policy_close,
     protocol_answer,
 )
 from simulator.core.rule import Rule
-from simulator.core.script import Expectation, FlowScript, Reaction, Script, exchanges
+from simulator.core.script import Expectation, Reaction, Script, exchanges
+from simulator.core.takes import Take, Takes, Turn
 from simulator.core.underway import Item, LiveFlow, Queue
 from simulator.core.units import Time
 from simulator.core.upgrade import agreed
@@ -242,27 +242,30 @@ class Session:
             self._request(event, flow, now)
         elif isinstance(event, Pong):
             return
-        elif flow.script is not None:
-            self._answer(event, flow, flow.script, now)
+        elif flow.takes is not None:
+            self._answer(event, flow, flow.takes, now)
 
     def _request(self, request: Request, flow: LiveFlow, now: Time) -> None:
-        choice = choose_flow(self.script, request, flow.bindings)
+        choice = choose_flow(self.script, request, flow.bindings, flow.client.progress.part)
         if not choice.takes:
             self._missed(now, flow, request, choice)
             self._queue.push(Item(due=now, flow=flow, event=not_in_recording(request, choice.misses)))
             return
-        others = [other for other in self._flows.values() if other is not flow and other.script is not None]
-        busy = {other.script.flow for other in others if other.script and other.client.takes is flow.client.takes}
-        flow.script = next_take(flow.client, choice.takes, busy)
-        self._take_early(flow, flow.script.flow, now)
-        self._note(now, flow, "opened", {"as": flow.script.flow, "client": flow.client.name})
-        self._react(flow.script.opening, request, flow, now)
+        others = [other for other in self._flows.values() if other is not flow]
+        busy = {o.script.flow for o in others if o.script and o.client.progress is flow.client.progress}
+        script = next_take(flow.client, choice.takes, busy)
+        rest = [other for other in (*choice.takes, *choice.others) if other is not script and other.upgrade]
+        flow.takes = Takes.of(script, rest, request, now)
+        flow.client.progress.part = script.part
+        self._take_early(flow, script.flow, now)
+        self._note(now, flow, "opened", {"as": script.flow, "client": flow.client.name})
+        self._react(script.opening, request, flow, now)
 
-    def _answer(self, event: Event, flow: LiveFlow, script: FlowScript, now: Time) -> None:
-        choice = choose_expectation(script.expectations, event, flow.used, flow.bindings, script.rules)
+    def _answer(self, event: Event, flow: LiveFlow, takes: Takes, now: Time) -> None:
+        choice, left = takes.hear(event, flow.bindings)
+        if left is not None:
+            self._turn(flow, left, takes.followed, len(takes.followed.steps) - 1, now)
         if choice.expectation is not None:
-            if not choice.expectation.heartbeat:
-                flow.used.add(choice.expectation.index)
             self._react(choice.expectation, event, flow, now)
             if not self._closes_first(choice.expectation, flow):
                 return
@@ -272,6 +275,20 @@ class Session:
             answer = policy_close(event) if self.settings.strict else None
         if answer is not None:
             self._queue.push(Item(due=now, flow=flow, event=answer))
+
+    def _turn(self, flow: LiveFlow, left: Take, followed: Take, steps: int, now: Time) -> None:
+        """Follow another take from here on: what the left one would still have said is not said."""
+        self._note(now, flow, "followed", {"as": followed.script.flow, "instead of": left.script.flow})
+        flow.client.progress.part = followed.script.part
+        pending = self._queue.take_back(flow)
+        for step in followed.steps[:steps]:
+            flow.bindings.learn(step.expectation.index, step.event)
+        turn = Turn.of(left, followed, steps, pending, now)
+        for before, after in turn.said:
+            flow.bindings.carry(before.index, after.index)
+        for step, reaction in turn.due:
+            due = max(now, step.at + round(reaction.delay / self.settings.speed))
+            self._set_under_way(flow, _answering(reaction, step.expectation, step.event), due, reaction)
 
     def _closes_first(self, expectation: Expectation, flow: LiveFlow) -> bool:
         """Whether a client closes by itself that in the recording only answered the server's close."""
@@ -284,29 +301,34 @@ class Session:
         """Set under way what the recording did after this."""
         flow.bindings.learn(expectation.index, event)
         self._note(now, flow, "matched", {"event": label(event), "recorded": expectation.index + 1})
-        recorded_code = getattr(expectation.event, "code", None)
         for reaction in expectation.reactions:
-            answer = reaction.event
-            if isinstance(answer, Pong) and isinstance(event, Ping):
-                answer = replace(answer, data=event.data)
-            if isinstance(answer, Close) and isinstance(event, Close) and answer.code == recorded_code:
-                answer = replace(answer, code=event.code)  # an echo (RFC 6455 §5.5.1)
             due = now + round(reaction.delay / self.settings.speed)
-            self._set_under_way(flow, answer, due, reaction)
+            self._set_under_way(flow, _answering(reaction, expectation, event), due, reaction)
 
     def _set_under_way(self, flow: LiveFlow, event: Event, due: Time, reaction: Reaction) -> None:
         """Queue a recorded event on its own flow, which may be another than its cause's, or not open yet."""
         target: LiveFlow | None = flow
         if flow.script is None or event.flow != flow.script.flow:
-            target = next(
-                (other for other in self._flows.values() if _plays(other, event.flow, flow.client)), None
-            )
+            target = self._playing(event.flow, flow.client, due)
         ordered = not reaction.heartbeat
         item = Item(due=due, flow=target or flow, event=event, recorded=reaction.index, ordered=ordered)
         if target is None:
             self._early.append((event.flow, flow.client, item))
         else:
             self._wait_or_queue(item)
+
+    def _playing(self, recorded: str, client: Client, now: Time) -> LiveFlow | None:
+        """The flow of this client that follows a recorded one, or could and does from now on."""
+        mine = [flow for flow in self._flows.values() if same(flow.client, client) and flow.takes is not None]
+        for flow in mine:
+            if flow.script is not None and flow.script.flow == recorded:
+                return flow
+        for flow in mine:
+            left = flow.takes.follow(recorded) if flow.takes is not None else None
+            if left is not None and flow.takes is not None:
+                self._turn(flow, left, flow.takes.followed, len(left.steps), now)
+                return flow
+        return None
 
     def _take_early(self, flow: LiveFlow, recorded: str, now: Time) -> None:
         """What was under way to a flow before it was opened is under way on it now."""
@@ -343,5 +365,12 @@ class Session:
             self._queue.push(Item(due=due, flow=flow, event=event, strike=stage))
 
 
-def _plays(flow: LiveFlow, recorded: str, client: Client) -> bool:
-    return same(flow.client, client) and flow.script is not None and flow.script.flow == recorded
+def _answering(reaction: Reaction, expectation: Expectation, event: Event) -> Event:
+    """A recorded answer to a live event: pongs and closes say back what came (RFC 6455 §5.5.1, §5.5.3)."""
+    answer = reaction.event
+    if isinstance(answer, Pong) and isinstance(event, Ping):
+        return replace(answer, data=event.data)
+    recorded_code = getattr(expectation.event, "code", None)
+    if isinstance(answer, Close) and isinstance(event, Close) and answer.code == recorded_code:
+        return replace(answer, code=event.code)
+    return answer

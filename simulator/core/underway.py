@@ -13,6 +13,7 @@ from simulator.core.clients import Client
 from simulator.core.events import Direction, Event
 from simulator.core.pipeline import FlowView, Stage
 from simulator.core.script import FlowScript
+from simulator.core.takes import Takes
 from simulator.core.units import MILLISECOND, NEVER, Time
 
 HASTE = 250 * MILLISECOND
@@ -32,13 +33,17 @@ class LiveFlow:
     view: FlowView
     client: Client
     bindings: Bindings
-    script: FlowScript | None = None
+    takes: Takes | None = None
     open: bool = False
     gone: bool = False
-    used: set[int] = field(default_factory=set)
     ended: set[Direction] = field(default_factory=set)
     waiting: list[Item] = field(default_factory=list)
     pending: list[Item] = field(default_factory=list)
+
+    @property
+    def script(self) -> FlowScript | None:
+        """The recorded flow that it follows."""
+        return self.takes.followed.script if self.takes is not None else None
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -107,6 +112,16 @@ class Queue:
         while self._heap and (self._heap[0][2].flow.gone or self._heap[0][2].spent):
             heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap and self._heap[0][0] < NEVER else None
+
+    def take_back(self, flow: LiveFlow) -> set[int]:
+        """Take out what of a recording was still to be said on a flow; gives the indices."""
+        mine = [item for _, _, item in self._heap if item.flow is flow and item.recorded is not None]
+        mine += flow.waiting
+        for item in mine:
+            item.spent = True
+        flow.pending.clear()
+        flow.waiting.clear()
+        return {item.recorded for item in mine if item.recorded is not None}
 
     def recall(self, stage: Stage, flow: str, way: Direction) -> list[Event]:
         """Take out what a stage holds of one direction of a flow, in order."""

@@ -9,7 +9,7 @@ from simulator.core.events import Close, Direction, Event, Headers, Message, Req
 from simulator.core.journal import Note
 from simulator.core.recording import Recording
 from simulator.core.rule import Rule
-from simulator.core.script import compile_script
+from simulator.core.script import Script, compile_script
 from simulator.core.session import Session, Settings
 from simulator.core.units import MILLISECOND
 from tests.conversations import CREATED, DOWN, UP, UPGRADE, recording
@@ -99,9 +99,10 @@ def start(at: int, thread: str, flow: str = "1") -> Message:
 class Staging:
     """A session, and the time it is in."""
 
-    def __init__(self, played: Recording, *rules: Rule, **settings: object) -> None:
+    def __init__(self, played: Recording | Script, *rules: Rule, **settings: object) -> None:
         chosen = Settings(**({"wall": CREATED} | settings))  # type: ignore[arg-type]
-        self.session = Session(compile_script(played), rules, chosen)
+        script = played if isinstance(played, Script) else compile_script(played)
+        self.session = Session(script, rules, chosen)
 
     def hears(self, *events: Event) -> None:
         """The server gets what clients say."""

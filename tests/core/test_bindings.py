@@ -50,8 +50,8 @@ def test_what_the_client_sent_comes_back() -> None:
         "prompt": "Raise them",
         "more": "thread_8",
     }
-    assert bindings.recorded("mine") == "thread_7"
-    assert bindings.recorded("unknown") == "unknown"
+    assert bindings.stands_for("thread_7", "mine")
+    assert not bindings.stands_for("thread_7", "unknown")
 
 
 def test_what_the_client_did_not_send_stays_as_it_was_recorded() -> None:
@@ -67,7 +67,7 @@ def test_the_latest_that_the_client_sent_counts() -> None:
     for name in ("first", "second"):
         bindings.learn(2, up(0, type="start", thread_id=name))
     assert served(bindings, ECHO, 3)["thread_id"] == "second"
-    assert bindings.recorded("first") == "thread_7", "the first one is still known"
+    assert bindings.stands_for("thread_7", "first"), "the first one is still known"
 
 
 def test_an_echo_is_given_though_nothing_is_to_be_fresh() -> None:
@@ -103,7 +103,7 @@ def test_a_minted_id_is_one_and_the_same_within_a_flow() -> None:
     assert len(set(runs)) == 1
     assert re.fullmatch(r"run_start_agent_1_[0-9a-f]{8}", str(runs[0]))
     assert runs[0] != "run_start_agent_1_ab12cd34"
-    assert bindings.recorded(str(runs[0])) == "run_start_agent_1_ab12cd34"
+    assert bindings.stands_for("run_start_agent_1_ab12cd34", str(runs[0]))
 
 
 def test_a_minted_id_is_made_anew_when_its_first_event_is_served_again() -> None:
@@ -136,7 +136,7 @@ def test_one_flow_of_a_client_knows_what_another_was_given() -> None:
     me = Bindings(plan=login.plan, client=login.client, rng=random.Random(9))
     given_ = served(login, played, 1)["id"]
     assert served(me, played, 3)["t"] == given_ != uuid
-    assert me.recorded(str(given_)) == uuid
+    assert me.stands_for(uuid, str(given_))
 
 
 def test_who_sends_what_was_made_is_told() -> None:
