@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -26,50 +27,73 @@ from simulator.live.server import Listen
 Command = Callable[..., Any]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Playing:
+    """What the options of `playing` said, as it was given; each field is an option's name."""
+
+    faults: tuple[str, ...]
+    overrides: tuple[str, ...]
+    seed: int | None
+    speed: str
+    strict: bool
+    listen: str
+    journal: Path | None
+    control: str | None
+    toxiproxy: str | None
+    manual_clock: bool
+
+    def load(self, recordings: Sequence[str], warn: Callable[[str], None]) -> Played:
+        """Read the recordings with these names and everything to lay over them. Raises StagesimError."""
+        return Played(
+            script=script_of(recordings, warn),
+            rules=rules_of(faults_of(self.faults, self.overrides)),
+            settings=settings_of(self.seed, self.speed, strict=self.strict),
+            listen=listen_of(self.listen),
+            journal=self.journal,
+            controls=controls_of(self.control, self.toxiproxy, manual=self.manual_clock),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Played:
+    """A script that is to be served, and how."""
+
+    script: Script
+    rules: Sequence[Rule]
+    settings: Settings
+    listen: Listen
+    journal: Path | None
+    controls: Controls
+
+
 def playing(command: Command) -> Command:
-    """The options of everything that plays a recording."""
-    for option in reversed(
-        (
-            click.option(
-                "--fault", "faults", multiple=True, metavar="NAME|FILE", help="Lay a fault over it; repeatable."
-            ),
-            click.option(
-                "--set", "overrides", multiple=True, metavar="[FAULT.]NAME=VALUE", help="Set a parameter."
-            ),
-            click.option(
-                "--seed", type=int, default=None, help="Repeat a run's luck and ids. Default: random, printed."
-            ),
-            click.option(
-                "--speed", default="1", metavar="N|max", help="Divide recorded delays; 'max' drops them."
-            ),
-            click.option("--strict", is_flag=True, help="Close a WebSocket (1008) on a message not recorded."),
-            click.option("--listen", default="127.0.0.1:0", metavar="HOST:PORT", help="Port 0 takes a free one."),
-            click.option(
-                "--journal", type=click.Path(path_type=Path, dir_okay=False), help="Write what happened to a file."
-            ),
-        )
-    ):
-        command = option(command)
-    return command
+    """The options of everything that serves a recording; the command gets them in one piece, as `playing`."""
+
+    @functools.wraps(command)
+    def gathered(**given: Any) -> Any:
+        options = {field.name: given.pop(field.name) for field in fields(Playing)}
+        return command(playing=Playing(**options), **given)
+
+    decorated: Command = gathered
+    for option in reversed(_OPTIONS):
+        decorated = option(decorated)
+    return decorated
 
 
-def controlled(command: Command) -> Command:
-    """The options of what may be controlled while it serves."""
-    for option in reversed(
-        (
-            click.option(
-                "--control", metavar="HOST:PORT", help="Offer the control API here; its URL holds its token."
-            ),
-            click.option(
-                "--toxiproxy", metavar="HOST:PORT", help="Offer toxiproxy's API here, to whoever can connect."
-            ),
-            click.option(
-                "--manual-clock", is_flag=True, help="Time stands still until the control API lets it pass."
-            ),
-        )
-    ):
-        command = option(command)
-    return command
+_OPTIONS = (
+    click.option("--fault", "faults", multiple=True, metavar="NAME|FILE", help="Lay a fault over it; repeatable."),
+    click.option("--set", "overrides", multiple=True, metavar="[FAULT.]NAME=VALUE", help="Set a parameter."),
+    click.option("--seed", type=int, default=None, help="Repeat a run's luck and ids. Default: random, printed."),
+    click.option("--speed", default="1", metavar="N|max", help="Divide recorded delays; 'max' drops them."),
+    click.option("--strict", is_flag=True, help="Close a WebSocket (1008) on a message not recorded."),
+    click.option("--listen", default="127.0.0.1:0", metavar="HOST:PORT", help="Port 0 takes a free one."),
+    click.option(
+        "--journal", type=click.Path(path_type=Path, dir_okay=False), help="Write what happened to a file."
+    ),
+    click.option("--control", metavar="HOST:PORT", help="Offer the control API here; its URL holds its token."),
+    click.option("--toxiproxy", metavar="HOST:PORT", help="Offer toxiproxy's API here, to whoever can connect."),
+    click.option("--manual-clock", is_flag=True, help="Time stands still until the control API lets it pass."),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 import click
 
@@ -27,20 +26,7 @@ def warn(text: str) -> None:
 @click.command("replay")
 @click.argument("recordings", nargs=-1, required=True, metavar="RECORDING")
 @options.playing
-@options.controlled
-def replay_command(
-    recordings: tuple[str, ...],
-    faults: tuple[str, ...],
-    overrides: tuple[str, ...],
-    seed: int | None,
-    speed: str,
-    strict: bool,
-    listen: str,
-    journal: Path | None,
-    control: str | None,
-    toxiproxy: str | None,
-    manual_clock: bool,
-) -> None:
+def replay_command(recordings: tuple[str, ...], playing: options.Playing) -> None:
     """Play a recording to any client, with faults, until Ctrl-C.
 
     RECORDING is a file, or the name of one in recordings/ or of a shipped one, such as golden-path.
@@ -52,20 +38,13 @@ def replay_command(
     stagesim replay staging.jsonl --fault missing:llm_manager --seed 7 --journal run.jsonl
     stagesim replay golden-path --control 127.0.0.1:0
     """
-    script = options.script_of(recordings, warn)
-    rules = options.rules_of(options.faults_of(faults, overrides))
-    warn_unreachable(script, rules)
-    settings = options.settings_of(seed, speed, strict=strict)
-    where = options.listen_of(listen)
-    controls = options.controls_of(control, toxiproxy, manual=manual_clock)
+    played = playing.load(recordings, warn)
+    warn_unreachable(played.script, played.rules)
 
     async def serve() -> None:
         interrupted = interruption()
-        async with (
-            serving(script, rules, settings, where, journal, controls.clock()) as server,
-            controlling(server, controls) as found,
-        ):
-            say_seed(settings)
+        async with serving(played) as server, controlling(server, played.controls) as found:
+            say_seed(played.settings)
             say_where(server)
             say_control(found)
             await interrupted.wait()

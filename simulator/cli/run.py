@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from pathlib import Path
 
 import click
 
@@ -19,7 +18,6 @@ from simulator.live.server import ReplayServer, environment, ws_url
 @click.command("run", context_settings={"ignore_unknown_options": True})
 @click.argument("recordings", nargs=1, required=True, metavar="RECORDING")
 @options.playing
-@options.controlled
 @click.option(
     "--env",
     "named",
@@ -29,19 +27,7 @@ from simulator.live.server import ReplayServer, environment, ws_url
 )
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND …")
 def run_command(
-    recordings: str,
-    faults: tuple[str, ...],
-    overrides: tuple[str, ...],
-    seed: int | None,
-    speed: str,
-    strict: bool,
-    listen: str,
-    journal: Path | None,
-    control: str | None,
-    toxiproxy: str | None,
-    manual_clock: bool,
-    named: tuple[str, ...],
-    command: tuple[str, ...],
+    recordings: str, playing: options.Playing, named: tuple[str, ...], command: tuple[str, ...]
 ) -> None:
     """Serve a recording, run a command against it, and give back the command's exit code.
 
@@ -54,20 +40,13 @@ def run_command(
     stagesim run golden-path --fault none-orchestrator --env BACKEND={backend.http} -- npm test
     """
     check_command(command)
-    script = options.script_of((recordings,), warn)
-    rules = options.rules_of(options.faults_of(faults, overrides))
-    warn_unreachable(script, rules)
-    settings = options.settings_of(seed, speed, strict=strict)
-    where = options.listen_of(listen)
-    controls = options.controls_of(control, toxiproxy, manual=manual_clock)
+    played = playing.load((recordings,), warn)
+    warn_unreachable(played.script, played.rules)
 
     async def serve() -> int:
-        async with (
-            serving(script, rules, settings, where, journal, controls.clock()) as server,
-            controlling(server, controls) as found,
-        ):
+        async with serving(played) as server, controlling(server, played.controls) as found:
             variables = _variables(server, named) | found
-            say_seed(settings)
+            say_seed(played.settings)
             say_control(found, err=True)
             code = await run_child(command, variables)
             show_end(server.session)

@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from simulator.cli.misses import misses_table
-from simulator.cli.options import Controls
+from simulator.cli.options import Controls, Played
 from simulator.cli.tables import table
 from simulator.core.proof import proofs
 from simulator.core.reach import unreachable
@@ -27,28 +27,28 @@ from simulator.core.session import Session, Settings
 from simulator.core.units import seconds
 from simulator.files.redaction import Redactor
 from simulator.files.writer import RecordingWriter
-from simulator.live.clock import Clock, RealClock
 from simulator.live.pump import Keep
-from simulator.live.server import Listen, ReplayServer
+from simulator.live.server import ReplayServer
 
 
 @asynccontextmanager
-async def serving(
-    script: Script,
-    rules: Sequence[Rule],
-    settings: Settings,
-    listen: Listen,
-    journal: Path | None,
-    clock: Clock | None = None,
-) -> AsyncIterator[ReplayServer]:
+async def serving(played: Played) -> AsyncIterator[ReplayServer]:
     """A running replay server; its journal goes to a file, redacted like a recording."""
-    clock = clock or RealClock()
+    clock, script = played.controls.clock(), played.script
     with contextlib.ExitStack() as stack:
         keep: Keep | None = None
-        if journal is not None:
-            header = replace(script.recording.header, created=clock.wall, correlate=None, seed=settings.seed)
-            keep = stack.enter_context(journal_writer(journal, header))
-        server = ReplayServer(script=script, rules=rules, settings=settings, listen=listen, clock=clock, keep=keep)
+        if played.journal is not None:
+            seed = played.settings.seed
+            header = replace(script.recording.header, created=clock.wall, correlate=None, seed=seed)
+            keep = stack.enter_context(journal_writer(played.journal, header))
+        server = ReplayServer(
+            script=script,
+            rules=played.rules,
+            settings=played.settings,
+            listen=played.listen,
+            clock=clock,
+            keep=keep,
+        )
         await server.start()
         try:
             yield server
