@@ -8,7 +8,9 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from simulator.cli.options import script_of
 from simulator.core.advice import advice
+from simulator.core.conflicts import conflicts
 from simulator.core.correlation import plan, propose, uncorrelated
 from simulator.core.errors import FaultError, StagesimError
 from simulator.core.recording import Recording
@@ -26,8 +28,9 @@ from simulator.files.suspects import suspects
 def check_command(files: tuple[str, ...], quiet: bool) -> None:
     """Check recordings, fault files and component files, by path or name.
 
-    For a recording, also say what correlates in it, which ids look as if they should, and what looks like a
-    secret. Exit code 2 if a file is wrong, 1 if a recording has suspected secrets, else 0.
+    For a recording, also say what correlates in it, which ids look as if they should, what its header could say
+    about matching, and what looks like a secret; for several, where they answer the same question otherwise. Exit
+    code 2 if a file is wrong, 1 if a recording has suspected secrets, else 0.
     """
     console = Console()
     wrong = leaks = 0
@@ -45,6 +48,10 @@ def check_command(files: tuple[str, ...], quiet: bool) -> None:
         except StagesimError as error:
             click.echo(f"stagesim: {error}", err=True)
             wrong += 1
+    recordings = [name for name in dict.fromkeys(files) if _is_recording(name)]
+    if len(recordings) > 1 and not wrong and not quiet:
+        for conflict in conflicts(script_of(recordings, lambda warning: None)):
+            console.print(str(conflict), markup=False, highlight=False, soft_wrap=True)
     raise SystemExit(2 if wrong else 1 if leaks else 0)
 
 

@@ -8,12 +8,36 @@ import shutil
 import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
+
+import click
 
 from simulator.core.errors import StagesimError
+
+_COMMAND: Final = "stagesim.command"
+
+
+class BeforeACommand(click.Command):
+    """A command line `RECORDING… -- COMMAND …`; without the dashes, the first word is the recording."""
+
+    ignore_unknown_options = True
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        before, after = (args[: args.index("--")], args[args.index("--") + 1 :]) if "--" in args else (args, None)
+        ctx.meta[_COMMAND] = after
+        return super().parse_args(ctx, before)
+
+
+def divided(words: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The recordings and the command of such a line, in the call of a `BeforeACommand`."""
+    after = click.get_current_context().meta[_COMMAND]
+    return (words[:1], words[1:]) if after is None else (words, tuple(after))
 
 
 def check_command(command: Sequence[str]) -> None:
     """Raise StagesimError where there is no such command, before anything is started for it."""
+    if not command:
+        raise StagesimError("expected a command", place="--", hint="stagesim run RECORDING -- COMMAND")
     if shutil.which(command[0]) is None:
         raise StagesimError("no such command", place=command[0])
 

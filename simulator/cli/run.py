@@ -8,15 +8,15 @@ import sys
 import click
 
 from simulator.cli import options
-from simulator.cli.child import check_command, run_child
+from simulator.cli.child import BeforeACommand, check_command, divided, run_child
 from simulator.cli.replay import warn
 from simulator.cli.serving import controlling, say_control, say_seed, serving, show_end, warn_unreachable
 from simulator.core.errors import StagesimError
 from simulator.live.server import ReplayServer, environment, ws_url
 
 
-@click.command("run", context_settings={"ignore_unknown_options": True})
-@click.argument("recordings", nargs=1, required=True, metavar="RECORDING")
+@click.command("run", cls=BeforeACommand)
+@click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED, metavar="RECORDING… -- COMMAND …")
 @options.playing
 @click.option(
     "--env",
@@ -25,11 +25,8 @@ from simulator.live.server import ReplayServer, environment, ws_url
     metavar="NAME={SERVICE.http}",
     help="Set a variable; {backend.http} and {backend.ws} are replaced.",
 )
-@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND …")
-def run_command(
-    recordings: str, playing: options.Playing, named: tuple[str, ...], command: tuple[str, ...]
-) -> None:
-    """Serve a recording, run a command against it, and give back the command's exit code.
+def run_command(words: tuple[str, ...], playing: options.Playing, named: tuple[str, ...]) -> None:
+    """Serve recordings, run a command against them, and give back the command's exit code.
 
     The command finds staging in STAGESIM_URL and STAGESIM_WS_URL, and each service in STAGESIM_<NAME>_URL and
     STAGESIM_<NAME>_WS_URL; --env sets the variables that it already reads. With --control, STAGESIM_CONTROL has
@@ -39,8 +36,9 @@ def run_command(
     stagesim run golden-path -- pytest tests/e2e
     stagesim run golden-path --fault none-orchestrator --env BACKEND={backend.http} -- npm test
     """
+    recordings, command = divided(words)
     check_command(command)
-    played = playing.load((recordings,), warn)
+    played = playing.load(recordings, warn)
     warn_unreachable(played.script, played.rules)
 
     async def serve() -> int:

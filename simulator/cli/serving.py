@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import click
 from rich.console import Console
@@ -20,14 +19,11 @@ from simulator.cli.options import Controls, Played
 from simulator.cli.tables import table
 from simulator.core.proof import proofs
 from simulator.core.reach import unreachable
-from simulator.core.recording import Header
 from simulator.core.rule import Rule
 from simulator.core.script import Script
 from simulator.core.session import Session, Settings
 from simulator.core.units import seconds
-from simulator.files.redaction import Redactor
-from simulator.files.writer import RecordingWriter
-from simulator.live.pump import Keep
+from simulator.files.journalfile import JournalFile
 from simulator.live.server import ReplayServer
 
 
@@ -36,20 +32,22 @@ async def serving(played: Played) -> AsyncIterator[ReplayServer]:
     """A running replay server; its journal goes to a file, redacted like a recording."""
     clock, script = played.controls.clock(), played.script
     with contextlib.ExitStack() as stack:
-        keep: Keep | None = None
+        journal: JournalFile | None = None
         if played.journal is not None:
             seed = played.settings.seed
             header = replace(script.recording.header, created=clock.wall, correlate=None, seed=seed)
-            keep = stack.enter_context(journal_writer(played.journal, header))
+            journal = stack.enter_context(JournalFile(played.journal, header))
         server = ReplayServer(
             script=script,
             rules=played.rules,
             settings=played.settings,
             listen=played.listen,
             clock=clock,
-            keep=keep,
+            keep=None if journal is None else journal.write,
         )
         await server.start()
+        if journal is not None:
+            journal.served_at(server.urls)
         try:
             yield server
         finally:
@@ -76,14 +74,6 @@ async def controlling(server: ReplayServer, controls: Controls) -> AsyncIterator
             stack.push_async_callback(toxiproxy.stop)
             found["STAGESIM_TOXIPROXY"] = toxiproxy.url
         yield found
-
-
-@contextlib.contextmanager
-def journal_writer(path: Path, header: Header) -> Iterator[Keep]:
-    """Writes entries as they come, secrets redacted; an old journal of this name is replaced."""
-    with RecordingWriter(path, redact=Redactor().event, overwrite=True) as writer:
-        writer.begin(header)
-        yield writer.write
 
 
 def interruption() -> asyncio.Event:

@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Final
 
+from simulator.core.correlation import Plan
 from simulator.core.events import Event, Message
 from simulator.core.jsontext import Json
 from simulator.core.matching import is_discriminator, is_volatile, label, shown
+from simulator.core.origins import Origins
 from simulator.core.overrides import EXACT
 from simulator.core.places import Slot, place, slots
-from simulator.core.script import Expectation, FlowScript, Script
+from simulator.core.script import Expectation, FlowScript, Reaction, Script
 from simulator.core.timestamps import looks_like_time
 
 _NAME: Final = re.compile(r"[\w.:/-]{1,60}")
@@ -49,17 +51,17 @@ def advice(script: Script) -> tuple[Advice, ...]:
             continue
         if not (_is_name(ours) and _is_name(theirs)):
             continue
-        item = _judged(one, other, where, slot, f"{shown(ours)} and {shown(theirs)}")
+        before, after = (answers(each, script.plan, Origins()) for each in (one, other))
+        item = _judged(before, after, where, slot, f"{shown(ours)} and {shown(theirs)}")
         if item is not None:
             found[where] = item
     return tuple(found.values())
 
 
-def _judged(one: Expectation, other: Expectation, where: str, slot: Slot, values: str) -> Advice | None:
-    same = _answers(one) == _answers(other)
-    if same and slot.part == "query":
+def _judged(before: list[Said], after: list[Said], where: str, slot: Slot, values: str) -> Advice | None:
+    if before == after and slot.part == "query":
         return Advice(option="ignore", place=where, because=f"{values} had the same answer")
-    if not same and slot.part == "json" and _answers(one) and _answers(other):
+    if before != after and slot.part == "json" and before and after:
         return Advice(option=f"match {EXACT}", place=where, because=f"{values} had different answers")
     return None
 
@@ -101,16 +103,20 @@ def _is_name(value: Json) -> bool:
     return not isinstance(value, str) or bool(_NAME.fullmatch(value))
 
 
-def _answers(item: Expectation) -> list[tuple[str, int | None, tuple[tuple[Slot, Json], ...]]]:
+Said = tuple[str, tuple[tuple[Slot, Json], ...]]
+"""What the server said, as far as it is the same in every run: its label, and its values."""
+
+
+def answers(item: Expectation, plan: Plan, origins: Origins) -> list[Said]:
     """What followed, without what is another in every run."""
-    return [
-        (label(event), getattr(event, "status", None), tuple(_constant(event)))
-        for event in (reaction.event for reaction in item.reactions if not reaction.heartbeat)
-    ]
+    said = [reaction for reaction in item.reactions if not reaction.heartbeat]
+    return [(label(each.event), tuple(_constant(each, plan, origins))) for each in said]
 
 
-def _constant(event: Event) -> Iterator[tuple[Slot, Json]]:
+def _constant(said: Reaction, plan: Plan, origins: Origins) -> Iterator[tuple[Slot, Json]]:
     """The JSON values of an event, ids and times as null."""
-    for slot, value in slots(event):
+    variable = {slot for slot, _ in plan.at(said.index)}
+    for slot, value in slots(origins.rebased(said.event)):
         if slot.part == "json":
-            yield slot, None if is_volatile(str(value)) or looks_like_time(value) else value
+            volatile = slot in variable or is_volatile(str(value)) or looks_like_time(value)
+            yield slot, None if volatile else value

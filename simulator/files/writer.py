@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shutil
 import stat
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 from simulator.core.errors import RecordingError
 from simulator.core.events import Event
@@ -79,6 +81,28 @@ class RecordingWriter:
         self.close()
 
 
+def replace_header(path: Path, header: Header) -> None:
+    """Put another line 1 into a file, in one step; the others are copied as they are."""
+    with path.open("rb") as old, _replacing(path) as new:
+        old.readline()
+        new.write(line_bytes(lines.header_line(header)))
+        shutil.copyfileobj(old, new)
+
+
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file beside this one that takes its place when all is well."""
+    number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(number, "wb") as file:
+            yield file
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink()
+        raise
+
+
 def line_bytes(line: dict[str, object]) -> bytes:
     """A line of the file; a text that is not Unicode (header fields may hold any byte) becomes Latin-1 text."""
     try:
@@ -112,13 +136,6 @@ def _text(value: str) -> str:
 def save(recording: Recording, path: Path, *, notes: Iterable[Note] = ()) -> None:
     """Write a whole recording that is redacted already, replacing the file in one step."""
     entries: list[Entry] = sorted([*recording.events, *notes], key=lambda entry: entry.at)
-    number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(number, "wb") as file:
-            file.write(line_bytes(lines.header_line(recording.header)))
-            file.writelines(line_bytes(lines.entry_line(entry)) for entry in entries)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink()
-        raise
+    with _replacing(path) as file:
+        file.write(line_bytes(lines.header_line(recording.header)))
+        file.writelines(line_bytes(lines.entry_line(entry)) for entry in entries)

@@ -62,7 +62,7 @@ def serving(*words: str, cwd: Path) -> Iterator[tuple[subprocess.Popen[str], lis
         (["replay", "golden-path", "--speed", "fast"], "--speed: expected a number above 0, or 'max'"),
         (["replay", "golden-path", "--listen", "8000"], "--listen: expected HOST:PORT"),
         (["replay", "golden-path", "--seed", "x"], "'x' is not a valid integer"),
-        (["replay"], "Missing argument 'RECORDING'"),
+        (["replay"], "Missing argument 'RECORDING…'"),
         (["unheard-of"], "No such command 'unheard-of'"),
         (["record", "--out", "x.jsonl"], "there is nothing to record"),
         (["record", "--upstream", "https://a", "--out", "x.jsonl"], "expected NAME=URL"),
