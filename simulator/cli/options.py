@@ -21,6 +21,7 @@ from simulator.core.session import Settings
 from simulator.files.faultfiles import LoadedFault, load_fault
 from simulator.files.locate import find_recording
 from simulator.files.reader import load
+from simulator.files.upstreams import Upstream
 from simulator.live.clock import Clock, ManualClock, RealClock
 from simulator.live.server import Listen
 
@@ -183,3 +184,13 @@ def listen_of(text: str, option: str = "--listen") -> Listen:
     if not colon or not host or not (port.isascii() and port.isdecimal()) or int(port) > 65535:
         raise StagesimError(f"expected HOST:PORT such as 127.0.0.1:8000, got {text!r}", place=option)
     return Listen(host=host.strip("[]"), port=int(port))
+
+
+def upstream_of(text: str, option: str = "--upstream") -> Upstream:
+    """Read NAME=URL. Raises StagesimError."""
+    name, equals, url = text.partition("=")
+    if not equals or "://" in name:
+        raise StagesimError(
+            f"expected NAME=URL such as backend=https://api.staging.example, got {text!r}", place=option
+        )
+    return Upstream(name, url)

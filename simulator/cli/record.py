@@ -9,10 +9,9 @@ from pathlib import Path
 import click
 
 from simulator.cli.child import check_command, proxy_environment, run_child
-from simulator.cli.options import listen_of
+from simulator.cli.options import listen_of, upstream_of
 from simulator.cli.serving import interruption
-from simulator.core.errors import StagesimError
-from simulator.live.recorder import Recorder, Upstream
+from simulator.live.recorder import Recorder
 from simulator.live.recorder.tofile import Recorded, recording_to
 from simulator.live.server import environment
 
@@ -53,7 +52,7 @@ def record_command(
     """
     if client:
         check_command(client)
-    named = [_upstream(text) for text in upstreams]
+    named = [upstream_of(text) for text in upstreams]
     where = listen_of(listen)
     names = ", ".join(upstream.name for upstream in named)
     with recording_to(
@@ -70,15 +69,6 @@ def record_command(
         code = asyncio.run(_wait(recorded.recorder, client))
     _say(recorded, out)
     sys.exit(code or (1 if recorded.summary.problems else 0))
-
-
-def _upstream(text: str) -> Upstream:
-    name, equals, url = text.partition("=")
-    if not equals or "://" in name:
-        raise StagesimError(
-            f"expected NAME=URL such as backend=https://api.staging.example, got {text!r}", place="--upstream"
-        )
-    return Upstream(name, url)
 
 
 async def _wait(recorder: Recorder, client: tuple[str, ...]) -> int:

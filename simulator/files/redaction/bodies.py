@@ -27,14 +27,35 @@ def decoded(body: bytes, coding: str) -> Decoded | None:
     try:
         match coding.strip().lower():
             case "gzip" | "x-gzip":
-                return Decoded(_inflated(body, 16 + zlib.MAX_WBITS), lambda data: gzip.compress(data, mtime=0))
+                return Decoded(_inflated(body, 16 + zlib.MAX_WBITS), _gzip)
             case "deflate":
                 return _deflated(body)
             case "zstd":
-                return Decoded(_unzstd(body), zstandard.ZstdCompressor().compress)
+                return Decoded(_unzstd(body), _zstd)
     except (zlib.error, zstandard.ZstdError, ValueError):
         pass
     return None
+
+
+def encoder(coding: str) -> Callable[[bytes], bytes] | None:
+    """What encodes a body in this way; None if that is unknown."""
+    return _ENCODERS.get(coding.strip().lower())
+
+
+def _gzip(data: bytes) -> bytes:
+    return gzip.compress(data, mtime=0)
+
+
+def _zstd(data: bytes) -> bytes:
+    return zstandard.ZstdCompressor().compress(data)
+
+
+_ENCODERS: Final[dict[str, Callable[[bytes], bytes]]] = {
+    "gzip": _gzip,
+    "x-gzip": _gzip,
+    "deflate": zlib.compress,
+    "zstd": _zstd,
+}
 
 
 def _deflated(body: bytes) -> Decoded:

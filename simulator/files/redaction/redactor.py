@@ -25,6 +25,7 @@ from simulator.core.events import (
     Response,
     header,
 )
+from simulator.files.fields import resized
 from simulator.files.redaction import bodies, names
 from simulator.files.redaction.edits import Edit, applied, moved
 from simulator.files.redaction.learned import is_varied
@@ -225,9 +226,7 @@ def _codings(headers: Headers) -> list[str]:
 
 def _resized(headers: Headers, old: bytes, new: bytes) -> Headers:
     """Header fields with the length of the new body where they had that of the old one."""
-    if len(old) == len(new):
-        return headers
-    return tuple((name, str(len(new)) if name.lower() == "content-length" else value) for name, value in headers)
+    return headers if len(old) == len(new) else resized(headers, len(new))
 
 
 def _to_text(data: bytes) -> str:

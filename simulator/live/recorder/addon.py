@@ -14,10 +14,10 @@ from mitmproxy import connection, http, tcp, tls
 from mitmproxy.proxy import server, server_hooks
 
 from simulator.core.events import Direction, Request
+from simulator.files.upstreams import ServiceNames, origin
 from simulator.live.recorder.exchange import Exchange, end_to_end
 from simulator.live.recorder.failures import no_connection
 from simulator.live.recorder.tape import Tape
-from simulator.live.recorder.upstreams import ServiceNames, origin
 from simulator.live.recorder.websocket import WebSocketConnection
 
 _A_YEAR: Final = 365 * 24 * 3600

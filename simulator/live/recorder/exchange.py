@@ -8,6 +8,7 @@ from typing import Final
 
 from simulator.core.events import Chunk, Direction, End, Headers, Request, Reset, Response, header
 from simulator.core.units import MILLISECOND, Time
+from simulator.files.fields import kept
 from simulator.live.recorder.ordering import Place
 from simulator.live.recorder.tape import Tape, Timer
 
@@ -16,20 +17,12 @@ SIZED_WITHIN: Final = 250 * MILLISECOND
 UNSIZED_WITHIN: Final = 20 * MILLISECOND
 """The same for a body of unknown length: long enough for what was there at once, too short for a stream."""
 
-_HOP_BY_HOP: Final = frozenset(("keep-alive", "proxy-authorization", "proxy-connection", "te"))
 _STREAMS: Final = ("text/event-stream", "multipart/x-mixed-replace")
 
 
 def end_to_end(fields: Iterable[tuple[bytes, bytes]]) -> Headers:
-    """Header fields as sent, without those for one hop only (RFC 9110 §7.6.1).
-
-    Kept nevertheless: Transfer-Encoding, which says how the body was sent, and Connection if it upgrades. Bytes
-    are read as Latin-1, which loses none (RFC 9110 §5.5).
-    """
-    headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in fields)
-    upgrades = "upgrade" in (header(headers, "connection") or "").lower()
-    dropped = _HOP_BY_HOP if upgrades else _HOP_BY_HOP | {"connection"}
-    return tuple(field for field in headers if field[0].lower() not in dropped)
+    """`kept` for fields in bytes, read as Latin-1, which loses none (RFC 9110 §5.5)."""
+    return kept((name.decode("latin-1"), value.decode("latin-1")) for name, value in fields)
 
 
 def patience(headers: Headers) -> Time:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from simulator.core.errors import StagesimError
 from simulator.core.events import Event
 from simulator.core.units import SECOND, Time
+from simulator.files.upstreams import ServiceNames, Upstream, check_upstreams
 from simulator.live.recorder.tape import Summary, Tape, Timer
-from simulator.live.recorder.upstreams import ServiceNames, Upstream, check_upstreams
 
 if TYPE_CHECKING:
     from mitmproxy.addons.proxyserver import Proxyserver

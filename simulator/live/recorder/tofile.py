@@ -1,67 +1,17 @@
-"""Recording into a file: secrets are replaced before the first write, and the header is completed at the end."""
+"""Recording into a file, for as long as a context lasts."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from simulator.core.correlation import propose
 from simulator.core.events import Event
-from simulator.core.recording import Header, Service
-from simulator.core.units import Time
-from simulator.files.reader import load
-from simulator.files.redaction import Redactor
-from simulator.files.writer import RecordingWriter, save
+from simulator.files.recordingfile import RecordingFile
+from simulator.files.upstreams import Upstream
 from simulator.live.recorder.recorder import Recorder
 from simulator.live.recorder.tape import Summary
-from simulator.live.recorder.upstreams import Upstream
-
-
-class RecordingFile:
-    """A recording being written; the file is there, and exclusively ours, as soon as this is made."""
-
-    def __init__(self, path: Path, title: str, upstreams: Sequence[Upstream], *, overwrite: bool) -> None:
-        self.path, self._title, self._upstreams = path, title, upstreams
-        self._redactor = Redactor()
-        self._writer = RecordingWriter(path, redact=self._redactor.event, overwrite=overwrite)
-        self._begun, self._beginning = False, threading.Lock()
-
-    def begin(self, created: Time) -> None:
-        """Write the header, the first time; the recorder's thread and ours may both come first."""
-        with self._beginning:
-            if self._begun:
-                return
-            self._begun = True
-            services = tuple(
-                Service(name=upstream.name, origins=(upstream.origin,)) for upstream in self._upstreams
-            )
-            self._writer.begin(Header(title=self._title, created=created, services=services))
-
-    def write(self, event: Event) -> None:
-        self._writer.write(event)
-
-    def finish(self, services: tuple[Service, ...]) -> None:
-        """Close the file, and write into its header what is known only now."""
-        self._writer.close()
-        recording = load(self.path).recording
-        counts, digests = dict(self._redactor.counts), self._redactor.digests
-        header = replace(recording.header, services=services, redacted=counts, standins=digests)
-        header = replace(header, correlate=propose(replace(recording, header=header)))
-        save(replace(recording, header=header), self.path)
-
-    def discard(self) -> None:
-        """Nothing was recorded: leave no file."""
-        self._writer.close()
-        if not self._writer.was_there:
-            self.path.unlink(missing_ok=True)
-
-    @property
-    def secrets(self) -> int:
-        """How many secrets were replaced so far."""
-        return sum(self._redactor.counts.values())
 
 
 @dataclass(slots=True)

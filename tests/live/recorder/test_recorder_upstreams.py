@@ -9,9 +9,9 @@ import pytest
 
 from simulator.core.errors import StagesimError
 from simulator.core.recording import Service
+from simulator.files.upstreams import ServiceNames, check_upstreams, origin
 from simulator.live.recorder import Upstream
 from simulator.live.recorder.failures import no_connection
-from simulator.live.recorder.upstreams import ServiceNames, check_upstreams, origin
 
 
 @pytest.mark.parametrize(
