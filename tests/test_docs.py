@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -53,8 +54,9 @@ COMMANDS_OF_THE_README = [command for command in commands(README) if command.lin
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty folder, as a reader has it, with the yaml files that the README shows."""
+    """A folder as a reader has it, with the yaml files that the README shows, and a HAR that it speaks of."""
     path = tmp_path_factory.mktemp("reader")
+    shutil.copy(ROOT / "tests/files/importers/samples/chrome.har", path / "devtools.har")
     for language, block in BLOCK.findall(README):
         if language in ("yaml", "toml") and block.startswith("# "):
             (path / block.split()[1]).write_text(block)

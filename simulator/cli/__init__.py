@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from keyword import iskeyword
 from typing import Final
 
 import click
@@ -11,7 +12,7 @@ import click
 from simulator import __version__
 from simulator.core.errors import StagesimError
 
-COMMANDS: Final = ("record", "replay", "run", "drill", "faults", "show", "check", "demo")
+COMMANDS: Final = ("record", "replay", "run", "drill", "faults", "show", "check", "import", "export", "demo")
 """In the order in which people meet them; each is a module here with a click command of the same name."""
 
 
@@ -24,9 +25,8 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(
-            importlib.import_module(f"simulator.cli.{cmd_name}"), f"{cmd_name}_command"
-        )
+        module = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
+        command: click.Command = getattr(importlib.import_module(f"simulator.cli.{module}"), f"{cmd_name}_command")
         return command
 
 

@@ -6,13 +6,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
-from simulator.core.errors import StagesimError
+from simulator.core.errors import RecordingError, StagesimError
 from simulator.core.recording import Service
 
 _SCHEMES: Final = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 _PORTS: Final = {"http": 80, "https": 443}
+_AS_THEY_ARE: Final = "%/:?[]@!$&'()*+,;=~-._|\\^`{}\"<>"
+"""Characters of a URL that clients send as they are, some of them against RFC 3986."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,3 +88,19 @@ class ServiceNames:
     def services(self) -> tuple[Service, ...]:
         """Every service that has a name by now."""
         return tuple(Service(name=name, origins=(found,)) for found, name in self._names.items())
+
+
+def request_target(url: str, place: str) -> tuple[str, str]:
+    """The origin of an absolute URL, and its path and query as a request has them. Raises RecordingError."""
+    problem = f"expected a URL such as 'https://api.example.com/x', got {url!r}"
+    try:
+        parts = urlsplit(url)
+        port, host = parts.port, parts.hostname
+    except ValueError as error:
+        raise RecordingError(f"{problem}: {error}", place=place) from None
+    if parts.scheme not in _SCHEMES or not host or port == 0:
+        raise RecordingError(problem, place=place)
+    rest = url.partition("://")[2].partition("#")[0]
+    start = min((at for mark in "/?" if (at := rest.find(mark)) >= 0), default=len(rest))
+    target = quote(rest[start:], safe=_AS_THEY_ARE)
+    return origin(_SCHEMES[parts.scheme], host, port), target if target.startswith("/") else f"/{target}"

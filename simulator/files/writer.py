@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
 import stat
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import BinaryIO, Self
 
 from simulator.core.errors import RecordingError
 from simulator.core.events import Event
@@ -83,24 +83,10 @@ class RecordingWriter:
 
 def replace_header(path: Path, header: Header) -> None:
     """Put another line 1 into a file, in one step; the others are copied as they are."""
-    with path.open("rb") as old, _replacing(path) as new:
+    with path.open("rb") as old, new_file(path) as new:
         old.readline()
         new.write(line_bytes(lines.header_line(header)))
         shutil.copyfileobj(old, new)
-
-
-@contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A file beside this one that takes its place when all is well."""
-    number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(number, "wb") as file:
-            yield file
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink()
-        raise
 
 
 def line_bytes(line: dict[str, object]) -> bytes:
@@ -133,9 +119,32 @@ def _text(value: str) -> str:
         return data.decode("latin-1")
 
 
+@contextmanager
+def new_file(path: Path, *, overwrite: bool = True) -> Iterator[BinaryIO]:
+    """A file to write that takes its place in one step, and only when all of it was written.
+
+    Raises RecordingError.
+    """
+    if path.exists() and not overwrite:
+        hint = "--force overwrites it, or choose another name"
+        raise RecordingError("exists already", place=str(path), hint=hint)
+    try:
+        number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise RecordingError(f"cannot be written: {error.strerror}", place=str(path)) from None
+    try:
+        with os.fdopen(number, "wb") as file:
+            yield file
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink()
+        raise
+
+
 def save(recording: Recording, path: Path, *, notes: Iterable[Note] = ()) -> None:
     """Write a whole recording that is redacted already, replacing the file in one step."""
     entries: list[Entry] = sorted([*recording.events, *notes], key=lambda entry: entry.at)
-    with _replacing(path) as file:
+    with new_file(path) as file:
         file.write(line_bytes(lines.header_line(recording.header)))
         file.writelines(line_bytes(lines.entry_line(entry)) for entry in entries)

@@ -6,13 +6,26 @@ from pathlib import Path
 from typing import Final
 
 from ruamel.yaml import YAML
+from ruamel.yaml.constructor import SafeConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, ScalarEvent
+from ruamel.yaml.nodes import ScalarNode
 
 from simulator.core.errors import FaultError
 
 MAX_SIZE: Final = 1024 * 1024
 MAX_DEPTH: Final = 100
+
+
+class _Yaml11(SafeConstructor):
+    """YAML 1.1 as PyYAML writes it: a float has a dot, so that the id 12e45 stays a text."""
+
+    def float_or_text(self, node: ScalarNode) -> float | str:
+        text = str(node.value)
+        return float(self.construct_yaml_float(node)) if "." in text else text
+
+
+_Yaml11.add_constructor("tag:yaml.org,2002:float", _Yaml11.float_or_text)
 
 
 def load_yaml(path: Path) -> dict[str, object]:
@@ -27,11 +40,14 @@ def load_yaml(path: Path) -> dict[str, object]:
     return parse_yaml(data, str(path))
 
 
-def parse_yaml(data: bytes, place: str) -> dict[str, object]:
-    """The mapping in some YAML text. Raises FaultError."""
+def parse_yaml(data: bytes, place: str, *, yaml11: bool = False) -> dict[str, object]:
+    """The mapping in some YAML text; YAML 1.1, with libyaml where it is there, is for files of PyYAML's.
+
+    Raises FaultError.
+    """
     try:
-        _check(data, place)
-        value = YAML(typ="safe", pure=True).load(data)
+        _check(data, place, pure=not yaml11)
+        value = _yaml(yaml11=yaml11).load(data)
     except MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
         raise FaultError(f"not YAML: {error.problem}", place=place + line) from None
@@ -42,10 +58,19 @@ def parse_yaml(data: bytes, place: str) -> dict[str, object]:
     return value
 
 
-def _check(data: bytes, place: str) -> None:
+def _yaml(*, yaml11: bool) -> YAML:
+    if not yaml11:
+        return YAML(typ="safe", pure=True)
+    yaml = YAML(typ="safe")
+    yaml.version = (1, 1)
+    yaml.Constructor = _Yaml11
+    return yaml
+
+
+def _check(data: bytes, place: str, *, pure: bool) -> None:
     """Refuse what is small to write and large to read, and what no wire can carry."""
     depth = 0
-    for event in YAML(typ="safe", pure=True).parse(data):
+    for event in YAML(typ="safe", pure=pure).parse(data):
         if isinstance(event, AliasEvent):
             raise FaultError("aliases (*name) are not read here; write the value out", place=place)
         if isinstance(event, ScalarEvent) and any("\ud800" <= char <= "\udfff" for char in event.value):

@@ -25,7 +25,7 @@ from simulator.core.events import (
     Response,
     header,
 )
-from simulator.files.fields import resized
+from simulator.files.fields import codings, resized
 from simulator.files.redaction import bodies, names
 from simulator.files.redaction.edits import Edit, applied, moved
 from simulator.files.redaction.learned import is_varied
@@ -109,7 +109,7 @@ class Redactor:
     def _response(self, event: Response) -> Response:
         headers, reason = self._headers(event.headers), self._plain(event.reason)
         if event.streaming:
-            coded = bool(_codings(event.headers))
+            coded = bool(codings(event.headers))
             self._counts[UNREADABLE] += coded
             if coded or header(event.headers, "content-length") is not None:
                 self._sized.add(event.flow)
@@ -167,7 +167,7 @@ class Redactor:
     def _body(self, body: bytes, headers: Headers) -> bytes:
         form = (header(headers, "content-type") or "").lower().startswith("application/x-www-form-urlencoded")
         data, encoders = body, []
-        for coding in _codings(headers) if body else ():
+        for coding in codings(headers) if body else ():
             layer = bodies.decoded(data, coding)
             if layer is None:
                 self._counts[UNREADABLE] += 1
@@ -216,12 +216,6 @@ def _changed(event: E, **fields: object) -> E:
     if all(getattr(event, name) == value for name, value in fields.items()):
         return event
     return replace(event, **fields)  # type: ignore[arg-type]
-
-
-def _codings(headers: Headers) -> list[str]:
-    """What was done to a body, the last first."""
-    codings = (header(headers, "content-encoding") or "").lower().replace(" ", "").split(",")
-    return [coding for coding in reversed(codings) if coding not in ("", "identity")]
 
 
 def _resized(headers: Headers, old: bytes, new: bytes) -> Headers:

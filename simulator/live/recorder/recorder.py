@@ -6,9 +6,7 @@ import asyncio
 import ssl
 import tempfile
 import time
-import warnings
 from collections.abc import Callable, Mapping, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -16,6 +14,7 @@ from simulator.core.errors import StagesimError
 from simulator.core.events import Event
 from simulator.core.units import SECOND, Time
 from simulator.files.upstreams import ServiceNames, Upstream, check_upstreams
+from simulator.live.recorder.needed import check_mitmproxy, importing_mitmproxy
 from simulator.live.recorder.tape import Summary, Tape, Timer
 
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from simulator.live.recorder.addon import RecordingAddon
     from simulator.live.recorder.master import ProxyThread
 
-_INSTALL: Final = "pip install 'stagesim[record]'"
 _REACHABLE: Final = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}  # noqa: S104, nothing is bound here
 """Where clients reach what listens everywhere."""
 
@@ -65,8 +63,7 @@ class Recorder:
         check_upstreams(upstreams)
         if not upstreams and not forward:
             raise StagesimError("there is nothing to record", hint="give --upstream NAME=URL, or --forward")
-        if find_spec("mitmproxy") is None:
-            raise StagesimError("recording needs mitmproxy", hint=_INSTALL)
+        check_mitmproxy("recording")
         self._sink, self._on_problem, self._clock = sink, on_problem, clock
         self._upstreams, self._listen, self._forward = tuple(upstreams), listen, forward
         self._trust, self._insecure, self._confdir = trust, insecure, confdir
@@ -187,13 +184,8 @@ class Recorder:
 
 def _import_mitmproxy() -> type[ProxyThread]:
     """Import everything that imports mitmproxy. Raises StagesimError if its installation is broken."""
-    with warnings.catch_warnings():
-        # What mitmproxy imports uses deprecated names; that is no reason to warn, or to fail, here.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        try:
-            from simulator.live.recorder.master import ProxyThread
-        except ImportError as error:
-            raise StagesimError(f"mitmproxy cannot be imported: {error}", hint=_INSTALL) from error
+    with importing_mitmproxy("recording"):
+        from simulator.live.recorder.master import ProxyThread
     return ProxyThread
 
 

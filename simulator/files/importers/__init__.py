@@ -1,0 +1,1 @@
+"""Importers: what other tools recorded, as events, and a line for everything that their formats cannot say."""
