@@ -81,6 +81,11 @@ def is_jwt(value: Json) -> bool:
     return isinstance(value, str) and bool(_JWT.fullmatch(value))
 
 
+def without_ids(text: str, hole: str) -> str:
+    """A text with a hole in place of every token and of all that is certainly an id, see `looks_like_id`."""
+    return _MIXED_HEX.sub(hole, _UUID.sub(hole, _JWT.sub(hole, text)))
+
+
 def with_jwts(text: str, new: Callable[[str], str]) -> str:
     """A text with every token in it replaced by what is new for it."""
     return _JWT.sub(lambda found: new(found[0]), text)

@@ -34,23 +34,26 @@ class Origins:
         if not self.pairs:
             return event
         if isinstance(event, Message) and isinstance(event.data, str):
-            text = self._text(event.data)
+            text = self.in_text(event.data)
             return event if text == event.data else replace(event, data=text, fragments=())
         if isinstance(event, Chunk):
             return replace(event, data=self._bytes(event.data))
         if isinstance(event, Response):
-            headers = tuple((name, self._text(value)) for name, value in event.headers)
+            headers = tuple((name, self.in_text(value)) for name, value in event.headers)
             if event.streaming:  # its pieces may become longer or shorter
                 headers = tuple(field for field in headers if field[0].lower() != "content-length")
             return with_body(replace(event, headers=headers), self._bytes(event.body))
         return event
 
-    def _text(self, text: str) -> str:
+    def in_text(self, text: str) -> str:
+        """A text with every recorded origin in it replaced."""
+        if not self.pairs:
+            return text
         live = dict(self.pairs)
         return _pattern(self.pairs).sub(lambda found: live[found[0]], text)
 
     def _bytes(self, data: bytes) -> bytes:
-        return self._text(data.decode("latin-1")).encode("latin-1")
+        return self.in_text(data.decode("latin-1")).encode("latin-1")
 
 
 @lru_cache(maxsize=64)

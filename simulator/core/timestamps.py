@@ -32,6 +32,11 @@ def looks_like_time(value: Json) -> bool:
     return _moment(value) is not None
 
 
+def without_dates(text: str, hole: str) -> str:
+    """A text with a hole in place of every ISO date with a time."""
+    return _ISO.sub(hole, text)
+
+
 def _moment(value: Json) -> Time | None:
     if isinstance(value, bool):
         return None
