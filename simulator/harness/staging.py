@@ -16,8 +16,9 @@ from simulator.core.session import Settings
 from simulator.core.units import duration
 from simulator.files.faultfiles import load_fault
 from simulator.harness.conversation import Conversation
-from simulator.live.clock import ManualClock, RealClock
+from simulator.live.clock import LoopClock, ManualClock
 from simulator.live.server import ReplayServer, environment, ws_url
+from simulator.live.virtualtime import VirtualTime, VirtualTimeError
 
 Result = TypeVar("Result")
 
@@ -36,13 +37,14 @@ class Staging:
         """Whether a test may send what is not in the recording."""
         self.unfired_allowed = False
         """Whether a test may end without its fault having fired."""
+        self._manual = manual
+        self._loop = asyncio.new_event_loop()
         self._server = ReplayServer(
             script=script,
             rules=tuple(rules),
             settings=self.settings,
-            clock=ManualClock() if manual else RealClock(),
+            clock=ManualClock() if manual else LoopClock(self._loop),
         )
-        self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="stagesim", daemon=True)
 
     def start(self) -> None:
@@ -81,6 +83,24 @@ class Staging:
     def advance(self, by: str) -> bool:
         """Let '2m' pass on a manual clock; False if nothing more can ever happen. Raises TypeError without one."""
         return self._call(lambda: self._server.pump.advance(duration(by)))
+
+    def virtual_time(self, *, patience: str = "10s", limit: str = "24h") -> VirtualTime:
+        """Let timeouts of asyncio clients in this process pass in no time, and exactly, inside a `with`.
+
+        Event loops that are made inside take part, and so does the one inside which it is entered; sockets and
+        threads are real. Time stands still while a thread works, for up to `patience`; clients that still wait
+        after `limit` of virtual time are taken to hang. Where time cannot be moved, the `with` ends with
+        VirtualTimeError, which says why. See `simulator.live.virtualtime`.
+        """
+        if self._manual:
+            raise VirtualTimeError(
+                "this staging's time stands still", hint="advance() it, or leave out manual=True"
+            )
+        return VirtualTime(self._loop, self._hang_up, patience=patience, limit=limit)
+
+    def _hang_up(self) -> None:
+        """Reset all connections, so that nobody waits for what will not come."""
+        asyncio.run_coroutine_threadsafe(self._server.stop(), self._loop)
 
     def arm(self, fault: str, **parameters: str) -> None:
         """Lay a fault over what is running, by name or file. Raises FaultError, and ValueError if it is armed."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Protocol
 
-from simulator.core.units import Time
+from simulator.core.units import SECOND, Time
 
 
 class Clock(Protocol):
@@ -25,6 +26,17 @@ class RealClock:
 
     def now(self) -> Time:
         return (time.monotonic_ns() - self._origin) // 1000
+
+
+class LoopClock:
+    """Time as an event loop counts it: as it passes, unless the loop takes part in virtual time."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.wall: Time = time.time_ns() // 1000
+        self._loop, self._origin = loop, loop.time()
+
+    def now(self) -> Time:
+        return round((self._loop.time() - self._origin) * SECOND)
 
 
 class ManualClock:
