@@ -184,7 +184,7 @@ def _who(client: Address) -> str:
     if found is None:
         return "is out of reach"
     if found in {inode(int(file.name)) for file in Path("/proc/self/fd").iterdir()}:
-        return "is on no event loop that takes part: it blocks, uses trio or uvloop, or its loop was made before"
+        return "is on no event loop that takes part: a blocking client, trio, uvloop, or a loop made before"
     return "is in another process, whose time cannot be moved"
 
 

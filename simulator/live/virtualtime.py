@@ -45,10 +45,20 @@ class VirtualTimeError(StagesimError):
 
 
 class Participant:
-    """An event loop that takes part. Its timers, its selector and its executor are watched until `leave`."""
+    """An event loop that takes part. Its timers, its selector and its executor are watched until `leave`.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, virtual: VirtualTime, *, serves: bool = False) -> None:
-        self.loop, self.serves = loop, serves
+    A loop that was running already ends the task that asked for virtual time, should that fail, and not itself.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        virtual: VirtualTime,
+        *,
+        serves: bool = False,
+        task: asyncio.Task[Any] | None = None,
+    ) -> None:
+        self.loop, self.serves, self._task = loop, serves, task
         self.parked = self.told = False
         self.parkings = 0
         self.deadline: float | None = None
@@ -105,6 +115,8 @@ class Participant:
         for owner, name in self._replaced:
             delattr(owner, name)
         self._replaced.clear()
+        if self._task is not None and self.told:
+            self._task.uncancel()
         self.wake()
 
     def wake(self) -> None:
@@ -150,10 +162,13 @@ class Participant:
         return ready
 
     def _tell(self) -> None:
-        """A client's loop ends with the reason, once: what clears up after it has real time."""
-        if self._virtual.failure is not None and not self.serves and not self.told:
-            self.told = True
+        """A client ends with the reason, once: what clears up after it has real time."""
+        if self._virtual.failure is None or self.serves or self.told:
+            return
+        self.told = True
+        if self._task is None:
             raise self._virtual.failure
+        self._task.cancel(str(self._virtual.failure))
 
 
 class VirtualTime:
@@ -161,7 +176,7 @@ class VirtualTime:
 
     Loops that are made inside by `asyncio.run` take part, in any thread, and so does the loop inside which it is
     entered. Where time cannot be moved, entering raises VirtualTimeError; where that turns out later, `failed` is
-    called (in any thread), the clients' loops end with the error, and so does the context.
+    called (in any thread), loops that were made inside end with the error, and so does the context.
     """
 
     def __init__(
@@ -192,13 +207,13 @@ class VirtualTime:
         if not supported():
             raise VirtualTimeError("needs Linux 4.19 or newer, which counts what is under way between sockets")
         client = _running_loop()
-        for loop in (self._server, client):
-            _selector_of(loop) if loop is not None else None
+        if client is not None:
+            _selector_of(client)
         if self.over or not _one_at_a_time.acquire(blocking=False):
             raise VirtualTimeError("one at a time, and each only once")
         asyncio.run_coroutine_threadsafe(self._join_server(), self._server).result()
         if client is not None:
-            self._join(client)
+            self._join(client, task=asyncio.current_task())
         _make_loops_by(self.new_event_loop)
         return self
 
@@ -227,9 +242,11 @@ class VirtualTime:
     async def _join_server(self) -> None:
         self._join(self._server, serves=True)
 
-    def _join(self, loop: asyncio.AbstractEventLoop, *, serves: bool = False) -> None:
+    def _join(
+        self, loop: asyncio.AbstractEventLoop, *, serves: bool = False, task: asyncio.Task[Any] | None = None
+    ) -> None:
         with self._lock:
-            self._participants.append(Participant(loop, self, serves=serves))
+            self._participants.append(Participant(loop, self, serves=serves, task=task))
 
     def fail(self, problem: str) -> VirtualTimeError:
         """Give up; from here on it is real time for everybody."""
@@ -306,7 +323,9 @@ class VirtualTime:
         busy = next((one for one in running if one.is_busy(self._now)), None)
         if busy is not None:
             return _blocked(busy)
-        files = {fd: known for one in self._participants for fd, known in one.files.items()}
+        files: dict[int, int] = {}
+        for one in self._participants:
+            files |= one.files
         sent = under_way(files)
         if sent is not None and not sent.passes:
             return sent
