@@ -1,12 +1,13 @@
 """The generated parts of the README: every fault, trigger, selector and option, from the code itself.
 
-`python -m tests.reference` writes them; a test checks that they are current.
+What clients report of each fault is found out anew each time, over real sockets. `python -m tests.reference`
+writes them; a test checks that they are current.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
 
@@ -18,6 +19,9 @@ from simulator.core.rule import Selector, Trigger
 from simulator.core.units import MILLISECOND, SECOND
 from simulator.faults.registry import all_faults, description
 from simulator.files.rulemodels import SelectModel, WhenModel
+from tests.faults.foreign import CLIENTS
+from tests.faults.http.foreign import BROWSERS
+from tests.faults.table import CONTROL, VISITS, Play, rows, talks
 
 README = Path(__file__).parent.parent / "README.md"
 PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.S)
@@ -68,6 +72,17 @@ def _default(field: Field[object]) -> str:
     return {"": "none", "None": "none"}.get(str(field.default), str(field.default))
 
 
+def clients() -> str:
+    return _reported(talks(), list(CLIENTS)) + "\n" + _reported(VISITS, list(BROWSERS))
+
+
+def _reported(plays: Sequence[Play], clients: Sequence[str]) -> str:
+    """One table: what each of these clients reports of each of these plays."""
+    found = rows(plays, clients).items()
+    lines = [f"| {'none' if file == CONTROL else f'`{file}`'} | {' | '.join(cells)} |" for file, cells in found]
+    return _table("fault", *(f"`{client}`" for client in clients), rows=lines)
+
+
 def triggers() -> str:
     named = [field.alias or name for name, field in WhenModel.model_fields.items()]
     return _table("`when:`", "fires", rows=[f"| `{name}` | {TRIGGERS[name]} |" for name in named])
@@ -106,14 +121,20 @@ def _table(*columns: str, rows: list[str]) -> str:
 
 PARTS: Mapping[str, Callable[[], str]] = {
     "faults": faults,
+    "clients": clients,
     "triggers": triggers,
     "selectors": selectors,
     "options": options,
 }
 
 
+def parts(text: str) -> dict[str, str]:
+    """The generated parts that stand in the README, by name."""
+    return {part[2]: part[0] for part in PART.finditer(text)}
+
+
 def generated(text: str) -> str:
-    """The README with its generated parts made anew."""
+    """The README, or a part of it, with its generated parts made anew."""
     return PART.sub(lambda part: part[1] + PARTS[part[2]]() + part[3], text)
 
 

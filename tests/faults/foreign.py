@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import aiohttp
 from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.frames import Frame, Opcode
 from websockets.typing import Subprotocol
 from wsproto import ConnectionType, WSConnection
@@ -25,9 +26,11 @@ KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 """The key of the RFC's own example (RFC 6455 §1.3)."""
 REJECTS = (1002, 1007, 1009)
 """The codes with which a client rejects what it got (RFC 6455 §7.4.1)."""
+PATIENT: Mapping[str, Any] = {"ping_interval": None, "open_timeout": None, "close_timeout": None}
+"""So websockets never gives up by itself, however long a loaded machine takes."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Conversation:
     """What a client does: it says these things once it is connected, and listens.
 
@@ -40,22 +43,6 @@ class Conversation:
     leaves_at: str | None = None
 
 
-@dataclass
-class Seen:
-    """What a client saw, in order, and the messages themselves; `frames` says in how many frames each came.
-
-    Only wsproto can tell that.
-    """
-
-    words: list[str] = field(default_factory=list)
-    texts: list[str] = field(default_factory=list)
-    frames: list[int] = field(default_factory=list)
-
-    def said(self, data: str | bytes) -> None:
-        self.texts.append(data if isinstance(data, str) else data.hex())
-        self.words.append(label(data))
-
-
 def label(data: str | bytes) -> str:
     """'tick 1' for a JSON message with a type and a number, and something short for anything else."""
     try:
@@ -65,13 +52,30 @@ def label(data: str | bytes) -> str:
         return f"{'text' if isinstance(data, str) else 'binary'} {len(data)}"
 
 
+@dataclass
+class Seen:
+    """What a client saw, in order, and the messages themselves; `frames` says in how many frames each came.
+
+    Only wsproto can tell that. `named` gives the word for a message.
+    """
+
+    named: Callable[[str | bytes], str] = label
+    words: list[str] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+    frames: list[int] = field(default_factory=list)
+
+    def said(self, data: str | bytes) -> None:
+        self.texts.append(data if isinstance(data, str) else data.hex())
+        self.words.append(self.named(data))
+
+
 Client = Callable[[str, Conversation, Seen], Awaitable[None]]
 
 
 async def by_websockets(url: str, talk: Conversation, seen: Seen) -> None:
     offers = [Subprotocol(offer) for offer in talk.offers] or None
     try:
-        async with connect(url, subprotocols=offers, ping_interval=None, max_size=1 << 20) as ws:
+        async with connect(url, subprotocols=offers, max_size=1 << 20, **PATIENT) as ws:
             seen.words.append("open" + (f" {ws.subprotocol}" if ws.subprotocol else ""))
             for message in talk.says:
                 await ws.send(message)
@@ -85,8 +89,6 @@ async def by_websockets(url: str, talk: Conversation, seen: Seen) -> None:
         seen.words.append(
             f"refused {refused.response.status_code} {(refused.response.body or b'').decode()}".strip()
         )
-    except InvalidMessage as error:
-        seen.words.append(f"no handshake: {type(error.__cause__).__name__}")
     except InvalidHandshake as error:
         seen.words.append(f"handshake fails: {type(error).__name__}")
     except ConnectionClosed as closed:
@@ -105,14 +107,18 @@ def _how(closed: ConnectionClosed) -> str:
 
 
 async def by_aiohttp(url: str, talk: Conversation, seen: Seen) -> None:
-    async with aiohttp.ClientSession() as session:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout()) as session:
         try:
-            ws = await session.ws_connect(url, protocols=talk.offers, autoping=False, max_msg_size=1 << 20)
-        except aiohttp.WSServerHandshakeError as error:
-            seen.words.append(f"handshake fails: {error.status} {error.message}")
-            return
-        except aiohttp.ClientConnectionError as error:
-            seen.words.append(f"no handshake: {type(error).__name__}")
+            ws = await session.ws_connect(
+                url,
+                protocols=talk.offers,
+                autoping=False,
+                max_msg_size=1 << 20,
+                timeout=aiohttp.ClientWSTimeout(ws_close=None),
+            )
+        except aiohttp.ClientError as error:
+            refused = isinstance(error, aiohttp.WSServerHandshakeError) and error.status != 101
+            seen.words.append(f"refused {error.status}" if refused else f"handshake fails: {type(error).__name__}")
             return
         seen.words.append("open" + (f" {ws.protocol}" if ws.protocol else ""))
         for message in talk.says:
@@ -158,7 +164,7 @@ async def by_wsproto(url: str, talk: Conversation, seen: Seen) -> None:
                 seen.words.append("reset")
                 return
             except RemoteProtocolError as error:
-                seen.words.append(f"handshake fails: {error}")
+                seen.words.append(f"handshake fails: {type(error).__name__}")
                 return
 
 

@@ -1,4 +1,7 @@
-"""What can go wrong with a connection, as clients see it that other people wrote."""
+"""What can go wrong with a connection, as clients see it that other people wrote.
+
+What they see of each fault as its example file has it stands in the README; here are the variants.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,7 @@ def test_without_faults_there_is_a_whole_conversation(client: str) -> None:
     ("client", "words"),
     [
         ("websockets", 'refused 418 {"short": "and stout"}'),
-        ("aiohttp", "handshake fails: 418 Invalid response status"),
+        ("aiohttp", "refused 418"),
         ("wsproto", 'refused 418 {"short": "and stout"}'),
     ],
 )
@@ -62,16 +65,6 @@ def test_a_refusal_has_the_headers_that_it_was_given_and_comes_late() -> None:
     assert watch(talk, [Rule(name="refuse", fault=fault)], "2s", "2s") == [[], ["10"]]
 
 
-@each_client
-def test_a_websocket_is_accepted_late(client: str) -> None:
-    assert watch(client, rules_of("accept-late"), "4s", "4s") == [[], ALL]
-
-
-@each_client
-def test_an_upgrade_hangs(client: str) -> None:
-    assert watch(client, rules_of("hang"), "1h") == [[]]
-
-
 def test_who_gives_up_on_a_hanging_upgrade_is_gone() -> None:
     async def talk() -> None:
         async with serving(ticking(), *rules_of("hang")) as server, asyncio.timeout(PATIENCE):
@@ -86,29 +79,15 @@ def test_who_gives_up_on_a_hanging_upgrade_is_gone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("client", "rst", "words"),
-    [
-        ("websockets", True, ["no handshake: EOFError"]),
-        ("aiohttp", True, ["no handshake: ClientOSError"]),
-        ("aiohttp", False, ["no handshake: ServerDisconnectedError"]),
-        ("wsproto", True, ["reset"]),
-        ("wsproto", False, ["handshake fails: Bad HTTP message"]),
-    ],
-)
-def test_a_connection_is_reset_at_accept(client: str, rst: bool, words: list[str]) -> None:
-    assert sees(client, "reset-at-accept", rst=rst) == words
-
-
-@pytest.mark.parametrize(
     ("client", "words"),
     [
-        ("websockets", "handshake fails: InvalidHeaderValue"),
-        ("aiohttp", "handshake fails: 101 Invalid challenge response"),
-        ("wsproto", "handshake fails: Bad accept token"),
+        ("websockets", "handshake fails: InvalidMessage"),
+        ("aiohttp", "handshake fails: ServerDisconnectedError"),
+        ("wsproto", "handshake fails: RemoteProtocolError"),
     ],
 )
-def test_a_wrong_accept_is_no_handshake(client: str, words: str) -> None:
-    assert sees(client, "wrong-accept") == [words]
+def test_a_connection_ends_at_accept(client: str, words: str) -> None:
+    assert sees(client, "reset-at-accept", rst=False) == [words]
 
 
 @pytest.mark.parametrize(
@@ -116,12 +95,11 @@ def test_a_wrong_accept_is_no_handshake(client: str, words: str) -> None:
     [
         ("websockets", ["handshake fails: NegotiationError"]),
         ("aiohttp", ALL),  # it only warns
-        ("wsproto", ["handshake fails: unrecognized subprotocol not-offered"]),
+        ("wsproto", ["handshake fails: RemoteProtocolError"]),
     ],
 )
-@pytest.mark.parametrize("offers", [(), ("chat",)])
-def test_a_subprotocol_is_chosen_that_nobody_offered(client: str, words: list[str], offers: tuple[str]) -> None:
-    assert sees(client, "wrong-subprotocol", talk=Conversation(offers=offers)) == words
+def test_another_subprotocol_is_chosen_than_was_offered(client: str, words: list[str]) -> None:
+    assert sees(client, "wrong-subprotocol", talk=Conversation(offers=("chat",))) == words
 
 
 @each_client
@@ -131,16 +109,8 @@ def test_a_subprotocol_is_chosen_as_recorded_or_not_at_all(client: str) -> None:
     assert sees(client, "wrong-subprotocol", talk=offering, subprotocol=None) == ALL
 
 
-@pytest.mark.parametrize(
-    ("client", "refused"),
-    [
-        ("websockets", "refused 503 Too many connections"),
-        ("aiohttp", "handshake fails: 503 Invalid response status"),
-        ("wsproto", "refused 503 Too many connections"),
-    ],
-)
-def test_a_limit_refuses_or_closes(client: str, refused: str) -> None:
-    assert sees(client, "limit", connections=0) == [refused]
+@each_client
+def test_a_limit_closes_what_is_too_many(client: str) -> None:
     assert sees(client, "limit", connections=0, how="close") == ["open", "closed 1013 Try again later"]
     assert look(client, rules_of("limit", connections=1))[0].words == ALL
 
@@ -165,17 +135,13 @@ def test_a_limit_counts_those_that_are_open() -> None:
     asyncio.run(talk())
 
 
-@pytest.mark.parametrize(("client", "reset"), [("websockets", "1006"), ("aiohttp", "1006"), ("wsproto", "reset")])
-def test_a_reset_is_an_rst_and_an_abnormal_end_is_a_fin(client: str, reset: str) -> None:
-    assert sees(client, "reset") == [*BEFORE, reset]
-    assert sees(client, "abnormal-end") == [*BEFORE, "1006"]
+def test_a_reset_is_an_rst_and_an_abnormal_end_is_a_fin() -> None:
     assert on_the_wire("reset")[1] == "RST"
     assert on_the_wire("abnormal-end")[1] == "FIN"
 
 
-@pytest.mark.parametrize(("client", "reset"), [("websockets", "1006"), ("aiohttp", "1006"), ("wsproto", "reset")])
-def test_a_reset_in_the_middle_of_a_frame(client: str, reset: str) -> None:
-    assert sees(client, "reset-mid-frame") == [*BEFORE, reset]
+@each_client
+def test_a_connection_ends_in_the_middle_of_a_frame(client: str) -> None:
     assert sees(client, "reset-mid-frame", rst=False) == [*BEFORE, "1006"]
 
 
@@ -197,20 +163,14 @@ def test_a_half_open_connection_does_not_end_when_the_client_leaves() -> None:
     assert watch(by_half_closing, rules_of("half-open", nth=2), "1h", played=ticking(closes=False)) == [[]]
 
 
-@pytest.mark.parametrize(("client", "without"), [("websockets", 1005), ("aiohttp", 0), ("wsproto", 1005)])
-def test_a_close_has_any_code_and_reason_or_none(client: str, without: int) -> None:
+@each_client
+def test_a_close_has_any_code_and_reason(client: str) -> None:
     assert sees(client, "close", code=4321, reason="Grüße") == ["open", "closed 4321 Grüße"]
-    assert sees(client, "close-without-code") == [*BEFORE, f"closed {without}"]
 
 
 def test_a_close_without_a_code_is_an_empty_frame() -> None:
     data, _ = on_the_wire("close-without-code", until=b"\x88\x00")
     assert data.endswith(b"}\x88\x00")
-
-
-@each_client
-def test_what_comes_after_a_close_is_not_heard(client: str) -> None:
-    assert sees(client, "close-then-talk", code=1012, reason="bye") == [*BEFORE, "closed 1012 bye"]
 
 
 def test_what_comes_after_a_close_is_on_the_wire() -> None:
@@ -219,13 +179,6 @@ def test_what_comes_after_a_close_is_on_the_wire() -> None:
     assert close
     assert after.startswith(b'\x81;{"type": "tick", "number": 2')
     assert b'"number": 5' in after
-
-
-@each_client
-def test_a_close_is_never_answered(client: str) -> None:
-    leaving = Conversation(leaves_at="tick 5")
-    seen = watch(client, rules_of("ignore-close"), "1h", played=ticking(closes=False), talk=leaving)
-    assert seen == [ALL[:-1]]
 
 
 @each_client
