@@ -37,6 +37,7 @@ TRIGGERS: Mapping[str, str] = {
     "first_connections": "on the first N connections of the run only",
     "per": "count matches per `flow`, `client` or `run` (default: a WebSocket each by itself, HTTP all together)",
     "window": "only between these times after the flow began, such as `[10s, 15s]`",
+    "during": "only between these times of the run, counted from its first request; then it is disarmed",
     "ramp": "the probability rises from 0 to `probability` over this time",
 }
 SELECTORS: Mapping[str, str] = {

@@ -37,7 +37,7 @@ def export_command(recording: str, har: Path | None, mitm: Path | None, force: b
     """
     if har is None and mitm is None:
         raise StagesimError("there is nothing to write", hint="give --har FILE or --mitm FILE")
-    found = recording_of([recording], warn)
+    found = recording_of(recording, warn)
     if har is not None:
         _export(har, found, _as_har, overwrite=force)
     if mitm is not None:

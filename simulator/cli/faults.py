@@ -159,7 +159,8 @@ def _client(control: str | None) -> ControlClient:
 def _shown(found: Rules) -> Table:
     shown = table("", "rule", "fault", "state", "matched", "fired", "at", "on", "went out instead")
     for rule in found.rules:
-        state, fired = "armed" if rule.armed else "disarmed", str(rule.fired) if rule.fired else "never"
+        state = "armed" if rule.armed else "waits" if rule.waits else "disarmed"
+        fired = str(rule.fired) if rule.fired else "never"
         at = "" if rule.at is None else f"{rule.at:.3f} s"
         row = (rule.name, rule.fault, state, str(rule.matched), fired, at, rule.on, rule.instead)
         shown.add_row(*map(escape, row))

@@ -55,12 +55,14 @@ class _OnFlow:
 
     `number` counts the flows that the rule has matched. Nothing comes out before its direction's floor; `held` are
     the times until which something was held, which has not been sent at that very moment yet. `begun` is the count
-    of a transform's first match; `changed` says that it has changed something since.
+    of a transform's first match; `changed` says that it has changed something since. `owed` counts the strikes
+    that were triggered and whose time has not come.
     """
 
     number: int = 0
     begun: _Count | None = None
     changed: bool = False
+    owed: int = 0
     engaged: Time = NEVER
     until: Time = NEVER
     memory: dict[str, Any] = field(default_factory=dict)
@@ -85,12 +87,16 @@ Recall = Callable[["Stage", str, Direction], list[Event]]
 
 
 class Stage:
-    """One armed rule and its state; `matched` and `fired` count over the whole run."""
+    """One rule and its state; `matched` and `fired` count over the whole run.
+
+    A rule with a time of its own `waits` for it to be armed; once disarmed, no rule ever acts again.
+    """
 
     def __init__(self, rule: Rule, seed: int, observe: Observe, later: Later, recall: Recall) -> None:
         self.rule, self._seed = rule, seed
         self._observe, self._later, self._recall = observe, later, recall
-        self.armed = True
+        self.waits = rule.when.during is not None
+        self.armed = not self.waits
         self.matched = self.fired = self.affected = 0
         self._flows_met = self._flows_there = 0
         self._counts: dict[str, _Count] = {}
@@ -113,8 +119,11 @@ class Stage:
         if count is not None:
             if self.rule.swallow:
                 out = [] if mode is Mode.LASTING else [other for other in out if other is not event]
-            later = mode is Mode.LASTING or (mode is Mode.STRIKE and self.rule.when.after > 0)
-            if later or out != [event]:  # what changed nothing did not fire
+            later = mode is Mode.STRIKE and self.rule.when.after > 0
+            if later:  # its turn is taken, but it may be disarmed before it fires
+                count.fired += 1
+                mine.owed += 1
+            elif mode is Mode.LASTING or out != [event]:  # what changed nothing did not fire
                 self._fired(count, mine)
         return self._in_order(event, out, mine, now)
 
@@ -131,11 +140,23 @@ class Stage:
         out = list(self.rule.fault.apply(event, self._context(event, flow, mine, now)))
         if out:
             self._note("fired" if self.rule.fault.mode is Mode.STRIKE else "affected", now, flow, event, out)
+        if out and mine.owed:
+            mine.owed -= 1
+            self.fired += 1
         return out
+
+    @property
+    def in_play(self) -> bool:
+        """Whether the rule acts, or will."""
+        return self.armed or self.waits
+
+    def arm(self) -> None:
+        """The time of a rule that waited has come."""
+        self.armed, self.waits = True, False
 
     def disarm(self, now: Time) -> None:
         """Stop acting; what this stage held back is due now, and what comes later still comes after it."""
-        self.armed = False
+        self.armed = self.waits = False
         self._flows = {flow: mine for flow, mine in self._flows.items() if mine.held}
         for mine in self._flows.values():
             for way in mine.held:

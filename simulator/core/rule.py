@@ -107,8 +107,9 @@ class Trigger:
     `after` waits from the first match, `lasts` (`for:` in files) ends it so long after it began.
     `first_connections` keeps it to the first N connections of the run that the rule means at all.
     `window` keeps it to matches that come so long after their flow began: after the 101 that opened a WebSocket,
-    or after the request. With `ramp`, the rule's probability rises to what it is in that time, from 0 at the first
-    match.
+    or after the request. `during` keeps the rule itself to a time of the run, counted from its first request: it
+    is armed then and disarmed at the end, see `simulator.core.schedule`.
+    With `ramp`, the rule's probability rises to what it is in that time, from 0 at the first match.
     Matches are counted `per` 'flow' on a WebSocket and per 'run' on plain HTTP, unless said.
     """
 
@@ -121,6 +122,7 @@ class Trigger:
     lasts: Time | None = None
     first_connections: int | None = None
     window: tuple[Time, Time] | None = None
+    during: tuple[Time, Time] | None = None
     ramp: Time = 0
     per: Literal["flow", "client", "run"] | None = None
 

@@ -35,8 +35,9 @@ from simulator.core.replies import (
     protocol_answer,
 )
 from simulator.core.rule import Rule
+from simulator.core.schedule import Schedule
 from simulator.core.script import Expectation, Reaction, Script, exchanges
-from simulator.core.takes import Take, Takes, Turn
+from simulator.core.takes import Switch, Take, Takes
 from simulator.core.underway import Item, LiveFlow, Queue
 from simulator.core.units import Time
 from simulator.core.upgrade import agreed
@@ -46,9 +47,9 @@ from simulator.core.upgrade import agreed
 class Settings:
     """How to play. `wall` is the time since the Unix epoch, in µs, when the timeline begins.
 
-    `speed` divides recorded delays (math.inf drops them; faults keep their own times). With `fresh`, what the
-    server minted is minted anew for each client. `origins` are the live origins by service. `strict` closes a
-    WebSocket with 1008 when a message is not in the recording.
+    `speed` divides recorded delays (math.inf drops them) and the times of schedules; faults keep their own. With
+    `fresh`, what the server minted is minted anew for each client. `origins` are the live origins by service.
+    `strict` closes a WebSocket with 1008 when a message is not in the recording.
     """
 
     seed: int = 0
@@ -71,6 +72,7 @@ class Session:
         self._flows: dict[str, LiveFlow] = {}
         self._early: list[tuple[str, Client, Item]] = []
         self._queue = Queue()
+        self._schedule = Schedule(self.settings.speed)
         self._recorded = exchanges(script)
         for rule in rules:
             self.arm(rule)
@@ -80,6 +82,7 @@ class Session:
     def receive(self, event: Event) -> None:
         """Something came from a client; `event.at` is now. A flow begins with its Request."""
         if isinstance(event, Request):
+            self._schedule.begin(event.at)
             event = self._open(event)
         flow = self._flows.get(event.flow)
         if flow is None or Direction.UPSTREAM in flow.ended:
@@ -95,34 +98,54 @@ class Session:
     def due(self, now: Time) -> list[Event]:
         """Everything that is to be sent by `now`, in order."""
         out: list[Event] = []
-        while (item := self._queue.pop(now)) is not None:
-            self._run(item, out)
-        return out
+        while True:
+            turn = self._schedule.deadline()
+            item = self._queue.pop(now if turn is None else min(now, turn - 1))
+            if item is not None:
+                self._run(item, out)
+            elif turn is not None and turn <= now:
+                self._turn()
+            else:
+                return out
 
     def deadline(self) -> Time | None:
         """When something will be due; None if nothing is under way that time alone would bring."""
-        return self._queue.deadline()
+        due = [time for time in (self._queue.deadline(), self._schedule.deadline()) if time is not None]
+        return min(due, default=None)
 
     def forget(self, flow: str) -> None:
         """A flow's connection is gone, after a regular end."""
         if flow in self._flows:
             self._gone(self._flows[flow])
 
-    def arm(self, rule: Rule) -> None:
+    def arm(self, rule: Rule, now: Time = 0) -> None:
         """Add a rule behind those there are. Raises ValueError where one of this name is armed."""
-        if any(stage.armed and stage.rule.name == rule.name for stage in self.stages):
+        if any(stage.in_play and stage.rule.name == rule.name for stage in self.stages):
             raise ValueError(f"a rule named {rule.name!r} is armed already")
         stage = Stage(rule, self.settings.seed, self._observe, self._strike_later, self._queue.recall)
         self.stages.append(stage)
+        self._schedule.add(stage, now)
 
     def disarm(self, name: str, now: Time) -> bool:
         """Take a rule away and free what it held, in order; False if no such rule is armed."""
-        stage = next((stage for stage in self.stages if stage.armed and stage.rule.name == name), None)
+        stage = next((stage for stage in self.stages if stage.in_play and stage.rule.name == name), None)
         if stage is None:
             return False
+        self._disarm(stage, now)
+        return True
+
+    def _disarm(self, stage: Stage, now: Time) -> None:
         stage.disarm(now)
         self._queue.free(stage, now)
-        return True
+
+    def _turn(self) -> None:
+        """A rule's own time begins or ends; the journal says so, since nobody else does."""
+        at, begins, _, stage = self._schedule.pop()
+        self._observe(at, "", "armed" if begins else "disarmed", {"rule": stage.rule.name})
+        if begins:
+            stage.arm()
+        else:
+            self._disarm(stage, at)
 
     @property
     def live(self) -> tuple[LiveFlow, ...]:
@@ -264,7 +287,7 @@ class Session:
     def _answer(self, event: Event, flow: LiveFlow, takes: Takes, now: Time) -> None:
         choice, left = takes.hear(event, flow.bindings)
         if left is not None:
-            self._turn(flow, left, takes.followed, len(takes.followed.steps) - 1, now)
+            self._switch(flow, left, takes.followed, len(takes.followed.steps) - 1, now)
         if choice.expectation is not None:
             self._react(choice.expectation, event, flow, now)
             if not self._closes_first(choice.expectation, flow):
@@ -276,17 +299,17 @@ class Session:
         if answer is not None:
             self._queue.push(Item(due=now, flow=flow, event=answer))
 
-    def _turn(self, flow: LiveFlow, left: Take, followed: Take, steps: int, now: Time) -> None:
+    def _switch(self, flow: LiveFlow, left: Take, followed: Take, steps: int, now: Time) -> None:
         """Follow another take from here on: what the left one would still have said is not said."""
         self._note(now, flow, "followed", {"as": followed.script.flow, "instead of": left.script.flow})
         flow.client.progress.part = followed.script.part
         pending = self._queue.take_back(flow)
         for step in followed.steps[:steps]:
             flow.bindings.learn(step.expectation.index, step.event)
-        turn = Turn.of(left, followed, steps, pending, now)
-        for before, after in turn.said:
+        switch = Switch.of(left, followed, steps, pending, now)
+        for before, after in switch.said:
             flow.bindings.carry(before.index, after.index)
-        for step, reaction in turn.due:
+        for step, reaction in switch.due:
             due = max(now, step.at + round(reaction.delay / self.settings.speed))
             self._set_under_way(flow, _answering(reaction, step.expectation, step.event), due, reaction)
 
@@ -326,7 +349,7 @@ class Session:
         for flow in mine:
             left = flow.takes.follow(recorded) if flow.takes is not None else None
             if left is not None and flow.takes is not None:
-                self._turn(flow, left, flow.takes.followed, len(left.steps), now)
+                self._switch(flow, left, flow.takes.followed, len(left.steps), now)
                 return flow
         return None
 

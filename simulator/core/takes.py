@@ -91,7 +91,7 @@ class Takes:
 
 
 @dataclass(slots=True)
-class Turn:
+class Switch:
     """From one take to another, after so many common steps: what both have said, and what is `due` to be said.
 
     What the left take has said is taken for said: of the answers to a step, the first so many. `pending` are those
@@ -102,16 +102,16 @@ class Turn:
     due: list[tuple[Step, Reaction]] = field(default_factory=list)
 
     @classmethod
-    def of(cls, left: Take, followed: Take, steps: int, pending: set[int], now: Time) -> Turn:
-        turn = cls()
+    def of(cls, left: Take, followed: Take, steps: int, pending: set[int], now: Time) -> Switch:
+        switch = cls()
         for before, step in zip(left.steps[:steps], followed.steps[:steps], strict=True):
             said = [item for item in _ordered(before.expectation) if item.index not in pending]
             answers = _ordered(step.expectation)
-            turn.said += zip(said, answers, strict=False)
-            turn.due += ((step, item) for item in answers[len(said) :])
+            switch.said += zip(said, answers, strict=False)
+            switch.due += ((step, item) for item in answers[len(said) :])
             beats = (item for item in step.expectation.reactions if item.heartbeat)
-            turn.due += ((step, item) for item in beats if step.at + item.delay > now)
-        return turn
+            switch.due += ((step, item) for item in beats if step.at + item.delay > now)
+        return switch
 
 
 def _ordered(expectation: Expectation) -> list[Reaction]:

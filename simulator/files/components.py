@@ -1,13 +1,17 @@
 """Component files: what a staging is made of, what needs what, and what the wire shows when a part is not there.
 
 `missing` is a component that could not be built: whatever needs it cannot be built either. `none` is one that is
-there in name only: nobody notices until it is used, so nothing else is missing because of it.
+there in name only: nobody notices until it is used, so nothing else is missing because of it. One that is
+`degraded` is there and does its work badly, in one of the modes that its file names.
+
+What is gone or degraded is well again when its `recovers after` has passed since the run's first request; without
+one, never. What needs it comes back with it, or as much later as its own `recovers after` says.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,20 +19,31 @@ from pydantic import Field, ValidationError
 
 from simulator.core.errors import FaultError
 from simulator.core.rule import Rule
+from simulator.core.schedule import limited
+from simulator.core.units import NEVER, Time
 from simulator.files.locate import shipped
 from simulator.files.models import Strict
 from simulator.files.problems import problems
-from simulator.files.rulemodels import rule_of
+from simulator.files.rulemodels import DurationText, rule_of
 from simulator.files.yamlfile import load_yaml
 
 FILE_NAME = "components.yaml"
 
 
+class Degraded(Strict):
+    """A way in which a component does its work badly, and what the wire shows of it."""
+
+    title: str = ""
+    rules: Annotated[list[Any], Field(min_length=1)]
+
+
 class Component(Strict):
-    """One part of a staging, and the parts that it cannot be built without."""
+    """One part of a staging, the parts that it cannot be built without, and the modes in which it is degraded."""
 
     title: str = ""
     needs: list[str] = []
+    recovers_after: Annotated[DurationText | None, Field(alias="recovers after", gt=0)] = None
+    degraded: dict[str, Degraded] = {}
 
 
 class Effect(Strict):
@@ -53,6 +68,8 @@ class Components:
     path: Path
     needs: Mapping[str, tuple[str, ...]]
     effects: tuple[Effect, ...]
+    modes: Mapping[str, Mapping[str, Degraded]] = field(default_factory=dict)
+    recovers: Mapping[str, Time] = field(default_factory=dict)
 
     def unavailable(self, missing: Iterable[str]) -> frozenset[str]:
         """What cannot be there when these are missing: they, and whatever needs them, however indirectly."""
@@ -61,38 +78,95 @@ class Components:
             gone |= more
         return frozenset(gone)
 
+    def returns(self, named: Iterable[str], gone: Iterable[str], after: Time | None) -> dict[str, Time]:
+        """When each component that is gone is there again; `named` are those that are gone by themselves.
+
+        `after` is said for those, instead of what the file says. Needs that go round in a circle end somewhere.
+        """
+        roots = {name: self.recovers.get(name, NEVER) if after is None else after for name in named}
+        found = {name: roots.get(name, 0) for name in gone}
+        for _ in found:
+            for name in found:
+                needed = max((found[other] for other in self.needs.get(name, ()) if other in found), default=0)
+                extra = 0 if name in roots else self.recovers.get(name, 0)
+                found[name] = min(NEVER, max(roots.get(name, 0), needed + extra))
+        return found
+
     def rules(
-        self, *, missing: Iterable[str], none: Iterable[str], stem: str
+        self,
+        *,
+        missing: Iterable[str] = (),
+        none: Iterable[str] = (),
+        degraded: Mapping[str, str] | None = None,
+        stem: str,
+        recovers_after: Time | None = None,
     ) -> tuple[list[Rule], list[FaultError]]:
-        """The rules that follow from components being missing or None, or what is wrong with asking for it."""
-        known = ", ".join(self.needs)
-        found = [
-            FaultError(f"no component is named {name!r}", place=kind, hint=f"{self.path} has {known}")
-            for kind, names in (("missing", missing), ("none", none))
-            for name in names
-            if name not in self.needs
-        ]
-        gone = {"missing": self.unavailable(missing), "none": frozenset(none)}
+        """The rules that follow from components being missing, None or degraded, or what is wrong with asking.
+
+        `degraded` are modes by component, `recovers_after` is said for all of them instead of what the file says.
+        """
+        degraded = degraded or {}
+        gone = {
+            "missing": self.returns(missing, self.unavailable(missing), recovers_after),
+            "none": self.returns(none, none, recovers_after),
+        }
+        found = self._unknown({"missing": missing, "none": none, "degraded": degraded})
+        found += self._not_degraded(degraded, {*gone["missing"], *gone["none"]})
         rules: list[Rule] = []
         for index, effect in enumerate(self.effects):
             kinds = ("missing", "none") if effect.how == "either" else (effect.how,)
-            if any(gone[kind].intersection(effect.without) for kind in kinds):
-                made, wrong = self._effect(index, effect, stem, len(rules))
-                rules += made
+            ends = [gone[kind][name] for kind in kinds for name in effect.without if name in gone[kind]]
+            if ends:
+                made, wrong = self._effect(index, stem, len(rules))
+                rules += [limited(rule, 0, max(ends)) for rule in made]
                 found += wrong
+        for name, mode in degraded.items() if not found else ():
+            made, wrong = self._mode(name, mode, stem)
+            end = self.recovers.get(name, NEVER) if recovers_after is None else recovers_after
+            rules += [limited(rule, 0, end) for rule in made]
+            found += wrong
         if not rules and not found:
             found.append(FaultError("no effect in the component file follows from this", place=str(self.path)))
         return rules, found
 
-    def _effect(
-        self, index: int, effect: Effect, stem: str, first: int = 0
+    def _unknown(self, asked: Mapping[str, Iterable[str]]) -> list[FaultError]:
+        hint = f"{self.path} has {', '.join(self.needs)}"
+        return [
+            FaultError(f"no component is named {name!r}", place=kind, hint=hint)
+            for kind, names in asked.items()
+            for name in names
+            if name not in self.needs
+        ]
+
+    def _not_degraded(self, degraded: Mapping[str, str], gone: set[str]) -> list[FaultError]:
+        """What cannot be degraded so: it has no such mode, or is not there at all."""
+        found = []
+        for name, mode in degraded.items():
+            modes = ", ".join(self.modes.get(name, ())) or "none"
+            if name in gone:
+                found.append(FaultError("is not there, so it cannot be degraded", place=f"degraded.{name}"))
+            elif name in self.needs and mode not in self.modes.get(name, {}):
+                problem = f"no mode of it is named {mode!r}"
+                found.append(FaultError(problem, place=f"degraded.{name}", hint=f"there are {modes}"))
+        return found
+
+    def _effect(self, index: int, stem: str, first: int = 0) -> tuple[list[Rule], list[FaultError]]:
+        effect = self.effects[index]
+        return self._read(effect.rules, f"effects[{index}]", f"{stem}/{effect.without[0]}", first)
+
+    def _mode(self, name: str, mode: str, stem: str) -> tuple[list[Rule], list[FaultError]]:
+        place = f"components.{name}.degraded.{mode}"
+        return self._read(self.modes[name][mode].rules, place, f"{stem}/{name}={mode}")
+
+    def _read(
+        self, rules: Iterable[Any], place: str, stem: str, first: int = 0
     ) -> tuple[list[Rule], list[FaultError]]:
-        rules, found = [], []
-        for number, data in enumerate(effect.rules):
-            rule, wrong = rule_of(data, f"{stem}/{effect.without[0]}[{first + number}]")
-            found += [problem.within(f"{self.path}: effects[{index}].rules[{number}]", ".") for problem in wrong]
-            rules += [rule] if rule is not None else []
-        return rules, found
+        made, found = [], []
+        for number, data in enumerate(rules):
+            rule, wrong = rule_of(data, f"{stem}[{first + number}]")
+            found += [problem.within(f"{self.path}: {place}.rules[{number}]", ".") for problem in wrong]
+            made += [rule] if rule is not None else []
+        return made, found
 
 
 def find_components(folder: Path) -> Components:
@@ -119,10 +193,23 @@ def check_components(path: Path) -> Components | list[FaultError]:
     except ValidationError as error:
         return [problem.within(str(path)) for problem in problems(error, FaultError)]
     needs = {name: tuple(component.needs) for name, component in file.components.items()}
-    components = Components(path=path, needs=needs, effects=tuple(file.effects))
+    components = Components(
+        path=path,
+        needs=needs,
+        effects=tuple(file.effects),
+        modes={name: component.degraded for name, component in file.components.items()},
+        recovers={
+            name: component.recovers_after
+            for name, component in file.components.items()
+            if component.recovers_after is not None
+        },
+    )
     found = [problem.within(str(path)) for problem in _unknown_names(file)]
-    for index, effect in enumerate(file.effects):
-        found += components._effect(index, effect, path.stem)[1]
+    for index in range(len(file.effects)):
+        found += components._effect(index, path.stem)[1]
+    for name, modes in components.modes.items():
+        for mode in modes:
+            found += components._mode(name, mode, path.stem)[1]
     return found or components
 
 

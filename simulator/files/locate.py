@@ -25,8 +25,14 @@ def find_recording(name: str) -> Path:
     return _find(name, "recordings", RECORDING_ENDINGS, RecordingError("", place=name))
 
 
-def find_fault(name: str) -> Path:
-    """The fault file that a name means: 'none-orchestrator', 'incidents/…' or a path. Raises FaultError."""
+def find_fault(name: str, beside: Path | None = None) -> Path:
+    """The fault file that a name means: 'none-orchestrator', 'incidents/…' or a path. Raises FaultError.
+
+    What a file calls by name may lie `beside` it, and is looked for there first.
+    """
+    for path in (beside.parent / f"{name}{ending}" for ending in ("", *FAULT_ENDINGS)) if beside else ():
+        if _is_file(path):
+            return path
     return _find(name, "faults", FAULT_ENDINGS, FaultError("", place=name))
 
 

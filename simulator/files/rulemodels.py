@@ -136,6 +136,7 @@ class WhenModel(Strict):
     lasts: Annotated[DurationText | None, Field(alias="for")] = None
     first_connections: Count | None = None
     window: Annotated[tuple[DurationText, DurationText] | None, AfterValidator(_window)] = None
+    during: Annotated[tuple[DurationText, DurationText] | None, AfterValidator(_window)] = None
     ramp: DurationText = 0
     per: Literal["flow", "client", "run"] | None = None
 

@@ -10,7 +10,7 @@ from simulator.core.jsontext import path_text
 from simulator.core.rule import Condition, Rule, Selector, Trigger
 from simulator.core.units import MILLISECOND, SECOND, Time
 
-_TIMES = frozenset(("after", "lasts", "window", "ramp"))
+_TIMES = frozenset(("after", "lasts", "window", "during", "ramp"))
 _FILE_NAMES = {"lasts": "for"}
 
 

@@ -108,7 +108,7 @@ class Staging:
 
         def arm() -> None:
             for rule in rules:
-                self._server.session.arm(rule)
+                self._server.session.arm(rule, self._server.now())
             self._server.pump.turn()
 
         self._call(arm)

@@ -236,7 +236,10 @@ def test_ten_mistakes_in_one_file_are_ten_lines_each_with_its_place(write: Write
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("title: x\n", "says nothing that goes wrong (give it rules, missing or none)"),
+        (
+            "title: x\n",
+            "says nothing that goes wrong (give it rules, all-of, a sequence, missing, none or degraded)",
+        ),
         ("rules: [{fault: drop}]\n", "title: missing"),
         ("title: x\nrules: drop\n", "rules: input should be a valid list, got 'drop'"),
         ("title: x\nrulez: []\n", "rulez: not known here"),

@@ -29,6 +29,7 @@ RULES = [
         when=Trigger(after=250_000, lasts=120 * SECOND),
     ),
     Rule(name="window", fault=StallFault(only="data"), when=Trigger(window=(SECOND, 15 * SECOND), ramp=7)),
+    Rule(name="during", fault=StallFault(), when=Trigger(during=(0, 10 * SECOND))),
     Rule(
         name="counts",
         fault=StallFault(),

@@ -28,7 +28,7 @@ class Problem(Strict):
 
 
 class RuleState(Strict):
-    """A rule that is armed or was, and the proof of what it did.
+    """A rule that is armed, was, or `waits` for its time of the run, and the proof of what it did.
 
     `on` is the event that it first fired on, `at` when, `instead` what went out. `rule` is the rule as fault files
     write it; null for one that they cannot.
@@ -37,6 +37,7 @@ class RuleState(Strict):
     name: str
     fault: str
     armed: bool
+    waits: bool
     matched: int
     fired: int
     at: Seconds | None

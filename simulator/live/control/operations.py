@@ -17,7 +17,7 @@ from simulator.core.rule import Rule
 from simulator.core.underway import LiveFlow
 from simulator.core.units import SECOND, Time
 from simulator.faults.registry import all_faults
-from simulator.files.faultfiles import fault_of, load_fault
+from simulator.files.faultfiles import fault_of, is_known, load_fault
 from simulator.files.locate import fault_names
 from simulator.files.rulemodels import Scalar, rule_of
 from simulator.files.written import written
@@ -36,8 +36,7 @@ from simulator.live.server import ReplayServer
 
 MAX_RULES: Final = 10_000
 """Rules in one run, with those that were disarmed: events pass them all."""
-_INLINE: Final = re.compile(r"(missing|none):[\w,-]+")
-_FILE_KEYS: Final = frozenset(("title", "rules", "missing", "none"))
+_FILE_KEYS: Final = frozenset(("title", "rules", "missing", "none", "degraded", "all-of", "sequence"))
 
 
 class Operations:
@@ -65,7 +64,7 @@ class Operations:
         extra = sorted(set(data) - {"fault", "set"})
         if extra:
             raise FaultError("not known beside a fault's name and what to set", place=extra[0])
-        if not isinstance(name, str) or not _is_known(name):
+        if not isinstance(name, str) or not is_known(name):
             raise FaultError(
                 f"no fault file is named {name!r}", place="fault", hint=f"there are {', '.join(fault_names())}"
             )
@@ -90,7 +89,7 @@ class Operations:
     def arm(self, rules: Sequence[Rule]) -> list[str]:
         """Arm all of these rules, or none: 409 where a name is armed already."""
         names = [rule.name for rule in rules]
-        armed = {stage.rule.name for stage in self.session.stages if stage.armed}
+        armed = {stage.rule.name for stage in self.session.stages if stage.in_play}
         clash = next((name for name in names if name in armed or names.count(name) > 1), None)
         if clash is not None:
             raise RefusedError(
@@ -100,14 +99,15 @@ class Operations:
             raise RefusedError(409, f"a run has at most {MAX_RULES} rules, with those that were disarmed")
         self.pump.turn()  # what is due already has nothing to do with them
         for rule in rules:
-            self.session.arm(rule)
-            self._note("armed", {"rule": rule.name, "fault": rule.fault.name})
+            what = "armed" if rule.when.during is None else "scheduled"
+            self._note(what, {"rule": rule.name, "fault": rule.fault.name})
+            self.session.arm(rule, self.server.now())
         self.pump.turn()
         return names
 
     def disarm(self, name: str) -> list[str]:
         """Disarm a rule, or all rules of a fault. What they held goes out in order; 404 where none is armed."""
-        armed = [stage.rule.name for stage in self.session.stages if stage.armed]
+        armed = [stage.rule.name for stage in self.session.stages if stage.in_play]
         found = [rule for rule in armed if rule == name] or [rule for rule in armed if _is_of(rule, name)]
         if not found:
             there = ", ".join(armed) or "none"
@@ -143,7 +143,7 @@ class Operations:
 
     async def reset(self) -> ResetDone:
         """As if freshly started: no rules, every service listens, and whoever asks next is a new client."""
-        disarmed = self._disarm([stage.rule.name for stage in self.session.stages if stage.armed])
+        disarmed = self._disarm([stage.rule.name for stage in self.session.stages if stage.in_play])
         enabled = [service for service in self.server.urls if not self.server.is_up(service)]
         for service in enabled:
             await self.server.bring_up(service)
@@ -172,6 +172,7 @@ def _rule_state(stage: Stage, proof: RuleProof) -> RuleState:
         name=rule.name,
         fault=rule.fault.name,
         armed=stage.armed,
+        waits=stage.waits,
         matched=proof.matched,
         fired=proof.fired,
         at=None if proof.at is None else proof.at / SECOND,
@@ -199,12 +200,6 @@ def _flow_state(flow: LiveFlow) -> FlowState:
 def _without_query(text: str) -> str:
     """Labels name requests by their targets, and in queries tokens travel."""
     return re.sub(r"\?\S*", "", text)
-
-
-def _is_known(name: str) -> bool:
-    """Whether this names a fault here; paths do not, for whoever may arm need not be able to read files."""
-    known = fault_names()
-    return name in known or any(other.endswith(f"/{name}") for other in known) or bool(_INLINE.fullmatch(name))
 
 
 def _is_of(rule: str, fault: str) -> bool:

@@ -94,6 +94,22 @@ def test_faults_are_armed_by_name_and_disarmed_by_it() -> None:
     asyncio.run(talk())
 
 
+def test_what_is_scheduled_waits_and_can_be_taken_away_before_its_time() -> None:
+    async def talk() -> None:
+        async with controlled() as it, it.socket():
+            sequence = [{"healthy": "1h"}, {"for": "5s", "all-of": ["stall", "refuse"]}]
+            armed = {"armed": ["later[1]/stall", "later[1]/refuse"]}
+            assert await it.ask("POST", "/v1/rules", {"title": "later", "sequence": sequence}, 201) == armed
+            rule = await it.rule("later[1]/stall")
+            assert (rule["armed"], rule["waits"]) == (False, True)
+            assert rule["rule"]["when"]["during"] == ["3600s", "3605s"]  # type: ignore[index]
+            await it.ask("POST", "/v1/rules", {"title": "later", "sequence": sequence}, 409)
+            assert await it.ask("DELETE", "/v1/rules/later") == {"disarmed": ["later[1]/stall", "later[1]/refuse"]}
+            assert (await it.rule("later[1]/stall"))["waits"] is False
+
+    asyncio.run(talk())
+
+
 def test_a_whole_fault_file_is_armed_at_once_or_not_at_all() -> None:
     async def talk() -> None:
         file = {
