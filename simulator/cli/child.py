@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 import signal
@@ -15,6 +16,8 @@ import click
 from simulator.core.errors import StagesimError
 
 _COMMAND: Final = "stagesim.command"
+TWICE = 0.5
+"""Seconds within which a signal is the same as the one before: timeout(1) sends its own to us twice."""
 
 
 class BeforeACommand(click.Command):
@@ -43,18 +46,44 @@ def check_command(command: Sequence[str]) -> None:
 
 
 async def run_child(command: Sequence[str], variables: Mapping[str, str]) -> int:
-    """Run the command with our terminal; signals that end us end it, and its code is ours (128+N for signal N)."""
+    """Run the command with our terminal; signals that end us end it, and its code is ours (128+N for signal N).
+
+    A second signal, as from somebody who presses Ctrl-C again, kills a command that heeds none.
+    """
     process = await asyncio.create_subprocess_exec(*command, env={**os.environ, **variables})
+    ending = _Ending(process)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, _pass_on, process, number)
+        loop.add_signal_handler(number, ending.asked, number)
     code = await process.wait()
     return 128 - code if code < 0 else code
 
 
-def _pass_on(process: asyncio.subprocess.Process, number: int) -> None:
-    if process.returncode is None:
-        process.send_signal(number)
+class _Ending:
+    """What signals that ask us to end do to the command."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self._first: float | None = None
+
+    def asked(self, number: int) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._process.returncode is not None:
+            return
+        if self._first is None:
+            self._first = now
+            if number != signal.SIGINT or not _in_foreground():
+                self._process.send_signal(number)
+        elif now - self._first > TWICE:
+            self._process.kill()
+
+
+def _in_foreground() -> bool:
+    """Whether we are in a terminal's foreground: its Ctrl-C is a signal to the command as well as to us."""
+    for descriptor in (0, 1, 2):
+        with contextlib.suppress(OSError):  # no terminal, or not the one that controls us
+            return os.tcgetpgrp(descriptor) == os.getpgrp()
+    return False
 
 
 def proxy_environment(proxy: str, ca_file: Path) -> dict[str, str]:

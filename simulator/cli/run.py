@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from dataclasses import replace
 
 import click
 
 from simulator.cli import options
 from simulator.cli.child import BeforeACommand, check_command, divided, run_child
 from simulator.cli.replay import warn
-from simulator.cli.serving import controlling, say_control, say_seed, serving, show_end, warn_unreachable
+from simulator.cli.serving import (
+    controlling,
+    kept_journal,
+    say_control,
+    say_seed,
+    serving,
+    show_end,
+    show_log,
+    warn_unreachable,
+)
 from simulator.core.errors import StagesimError
 from simulator.live.server import ReplayServer, environment, ws_url
 
@@ -32,6 +42,8 @@ def run_command(words: tuple[str, ...], playing: options.Playing, named: tuple[s
     STAGESIM_<NAME>_WS_URL; --env sets the variables that it already reads. With --control, STAGESIM_CONTROL has
     the control API's URL, from where `stagesim faults arm` takes it.
 
+    What happened is kept as a journal, which `show` draws; if the command fails, its end is printed as well.
+
     \b
     stagesim run golden-path -- pytest tests/e2e
     stagesim run golden-path --fault none-orchestrator --env BACKEND={backend.http} -- npm test
@@ -39,6 +51,7 @@ def run_command(words: tuple[str, ...], playing: options.Playing, named: tuple[s
     recordings, command = divided(words)
     check_command(command)
     played = playing.load(recordings, warn)
+    played = replace(played, journal=kept_journal(played.journal))
     warn_unreachable(played.script, played.rules)
 
     async def serve() -> int:
@@ -47,10 +60,14 @@ def run_command(words: tuple[str, ...], playing: options.Playing, named: tuple[s
             say_seed(played.settings)
             say_control(found, err=True)
             code = await run_child(command, variables)
+            if code:
+                show_log(server.session)
             show_end(server.session)
             return code
 
-    sys.exit(asyncio.run(serve()))
+    code = asyncio.run(serve())
+    click.echo(f"journal in {played.journal}", err=True)
+    sys.exit(code)
 
 
 def _variables(server: ReplayServer, named: tuple[str, ...]) -> dict[str, str]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
+import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import click
 from rich.console import Console
@@ -24,7 +27,13 @@ from simulator.core.script import Script
 from simulator.core.session import Session, Settings
 from simulator.core.units import seconds
 from simulator.files.journalfile import JournalFile
+from simulator.files.redaction import Redactor
+from simulator.files.redaction.notes import redacted_entry
+from simulator.harness.conversation import Conversation
 from simulator.live.server import ReplayServer
+
+LOGGED = 40
+"""Lines of the server's log that a failed command gets."""
 
 
 @asynccontextmanager
@@ -117,6 +126,22 @@ def proof_table(session: Session) -> Table:
         row = (proof.rule, proof.fault, str(proof.matched))
         shown.add_row(*map(escape, row), fired, at, escape(proof.on), escape(proof.instead))
     return shown
+
+
+def kept_journal(given: Path | None) -> Path:
+    """Where a run's journal is kept: where it was asked for, else in a new file among those that are temporary."""
+    if given is not None:
+        return given
+    handle, name = tempfile.mkstemp(prefix="stagesim-", suffix=".jsonl")
+    os.close(handle)
+    return Path(name)
+
+
+def show_log(session: Session) -> None:
+    """What the server saw, its last lines, without secrets: for whoever asks why a command has failed."""
+    redact = Redactor().event
+    seen = Conversation([redacted_entry(entry, redact) for entry in session.journal])
+    click.echo(f"what the server saw\n{seen.end(LOGGED) or '  nothing'}", err=True)
 
 
 def show_end(session: Session) -> None:

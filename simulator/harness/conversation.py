@@ -9,6 +9,7 @@ from simulator.core.events import Direction, Event, Message, Request, Response
 from simulator.core.journal import Entry, Note
 from simulator.core.matching import NearMiss, label
 from simulator.core.units import duration, seconds
+from simulator.core.visible import visible
 
 _SHOWN = 100
 _NEXT = "\n" + " " * 20
@@ -78,6 +79,12 @@ class Conversation:
     def __str__(self) -> str:
         return "\n".join(["the conversation:", *self._lines()])
 
+    def end(self, lines: int) -> str:
+        """The last lines of it, and how many came before."""
+        told = list(self._lines())
+        before = [f"  … {len(told) - lines} before"] if len(told) > lines else []
+        return "\n".join([*before, *told[-lines:]])
+
     def _lines(self) -> Iterator[str]:
         for entry in self.entries:
             at = f"  {seconds(entry.at):>10}  flow {entry.flow}"
@@ -98,7 +105,7 @@ def _told(note: Note) -> str:
 
 def _data(event: Event) -> str:
     if isinstance(event, Message):
-        return f"  {str(event.data)[:_SHOWN]}"
+        return f"  {visible(str(event.data)[:_SHOWN])}"
     if isinstance(event, Request | Response) and event.body:
-        return f"  {event.body[:_SHOWN].decode(errors='replace')}"
+        return f"  {visible(event.body[:_SHOWN].decode(errors='replace'))}"
     return ""
