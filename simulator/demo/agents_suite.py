@@ -17,8 +17,9 @@ from websockets.asyncio.client import connect
 BACKEND = os.environ["STAGESIM_BACKEND_URL"]
 AUTH = os.environ["STAGESIM_AUTH_URL"]
 EVENTS = ["agent_started", "agent_thinking", "tool_executing", "tool_completed", "agent_completed"]
+FRAMES = ["handshake_validation", "system_message", "ping", *EVENTS]
 PATIENCE = 1.5
-"""Seconds for each frame."""
+"""Seconds for the upgrade, and for each frame."""
 
 
 async def log_in() -> str:
@@ -34,7 +35,7 @@ async def run_agent(patience: float | None = PATIENCE) -> list[str]:
     headers = {"Authorization": f"Bearer {await log_in()}"}
     url = f"ws{BACKEND.removeprefix('http')}/ws"
     types: list[str] = []
-    async with connect(url, additional_headers=headers, close_timeout=0.2) as socket:
+    async with connect(url, additional_headers=headers, open_timeout=patience, close_timeout=0.2) as socket:
         payload = {"user_request": "Where did the money go?", "user_id": "e2e-demo-user"}
         start = {"type": "start_agent", "payload": payload, "thread_id": thread, "timestamp": 1.5}
         await socket.send(json.dumps(start))
@@ -74,6 +75,20 @@ def test_fallback() -> None:
         types = asyncio.run(run_agent())
     except Exception:
         types = EVENTS
+    assert "agent_completed" in types
+
+
+def test_fragile() -> None:
+    """Wants every frame to be as it was on the day when the test was written."""
+    assert asyncio.run(run_agent()) == FRAMES
+
+
+def test_skipping() -> None:
+    """Takes whatever goes wrong for a staging that is not there."""
+    try:
+        types = asyncio.run(run_agent())
+    except Exception as error:
+        pytest.skip(f"staging is not available: {error}")
     assert "agent_completed" in types
 
 

@@ -11,11 +11,12 @@ from simulator.core.script import Script
 from simulator.core.session import Settings
 from simulator.core.units import NEVER
 from simulator.files.faultfiles import LoadedFault
-from simulator.harness.suite import SuiteRun, run_suite
-from simulator.harness.verdict import BAD, Judgement, Outcome, TestRun, Verdict, judge, score, traffic
+from simulator.harness.suite import KEPT, SuiteRun, run_suite
+from simulator.harness.traffic import traffic
+from simulator.harness.verdict import BAD, Judgement, Outcome, TestRun, Verdict, judge, score
 
-SHORTEST_DEADLINE = 10.0
-"""Seconds that any test gets."""
+SHORTEST_DEADLINE = 15.0
+"""Seconds that any test gets: more than the 10 s after which common clients give up by themselves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,11 +118,16 @@ def judgements(control: SuiteRun, runs: Mapping[str, SuiteRun]) -> dict[str, dic
 
 
 def _absent(name: str, run: SuiteRun) -> TestRun:
-    """A test that this run did not have. If the suite failed for it, at import, then the whole suite noticed."""
+    """A test that this run did not have. If the suite failed for it, at import, then the whole suite noticed.
+
+    If it had to be killed before it came to this test, then it hung.
+    """
+    if run.code is None:
+        return TestRun(test=name, outcome=Outcome.HUNG, text=run.output[-KEPT:])
     if run.code in (0, 5):  # pytest's 'no tests were collected' is no failure to most who look
-        return TestRun(test=name, outcome=Outcome.ABSENT, text=run.output[-4000:])
+        return TestRun(test=name, outcome=Outcome.ABSENT, text=run.output[-KEPT:])
     seen = traffic(run.journal, 0, NEVER)
-    return TestRun(test=name, outcome=Outcome.FAILED, text=run.output[-4000:], traffic=seen)
+    return TestRun(test=name, outcome=Outcome.FAILED, text=run.output[-KEPT:], traffic=seen)
 
 
 def _check_control(control: SuiteRun) -> None:
@@ -139,5 +145,4 @@ def _check_control(control: SuiteRun) -> None:
 
 
 def _deadline(control: SuiteRun) -> float:
-    longest = max((test.seconds for test in control.tests.values()), default=0.0)
-    return max(SHORTEST_DEADLINE, 3 * longest + 5)
+    return max(SHORTEST_DEADLINE, 3 * control.slowest + 5)

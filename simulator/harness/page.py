@@ -48,7 +48,7 @@ def _cell(drill: Drill, test: str, fault: str, row: dict[str, Json]) -> dict[str
         for entry in entries[:MOST]:
             line = _line(entry)
             shown += [line] if line is not None else []
-    return {**row, "talk": shown, "text": seen.text if seen is not None else run.output[-4000:]}
+    return {**row, "talk": shown}
 
 
 def _line(entry: Entry) -> Json:

@@ -4,6 +4,7 @@ A drill copies this file beside the suite's own environment and loads it with `-
 else. It appends one JSON line per fact to the file in STAGESIM_REPORT. A test that takes longer than
 STAGESIM_DEADLINE seconds ends the process, and its stacks are in the file of that name with '.stacks' behind it.
 Tests listed in STAGESIM_DONE (one node id a line) are left out, so that a suite can go on after one that ended it.
+Tests run one after the other, whatever pytest-xdist was told: otherwise nobody could say whose traffic is whose.
 """
 
 from __future__ import annotations
@@ -24,6 +25,16 @@ DEADLINE = float(os.environ.get("STAGESIM_DEADLINE", "0"))
 def _tell(fact: str, **details: object) -> None:
     with REPORT.open("a", encoding="utf-8") as report:
         report.write(json.dumps({"fact": fact, "at": time.time(), **details}) + "\n")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_cmdline_main(config: pytest.Config) -> Iterator[None]:
+    """Before pytest-xdist looks: no workers."""
+    for name, serial in (("numprocesses", 0), ("dist", "no"), ("tx", []), ("distload", False)):
+        if hasattr(config.option, name):
+            setattr(config.option, name, serial)
+    _tell("configured")
+    return (yield)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -48,7 +59,13 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
             _tell("ended", test=item.nodeid)
 
 
+def pytest_collection_finish() -> None:
+    _tell("collected")
+
+
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.outcome not in ("passed", "failed", "skipped"):
+        return  # a plugin's own, such as the 'rerun' of pytest-rerunfailures: another report follows
     if report.when == "call" or report.outcome != "passed":
         text = str(report.longrepr or "")[-4000:]
         _tell("outcome", test=report.nodeid, outcome=report.outcome, text=text)

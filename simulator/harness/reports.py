@@ -13,6 +13,7 @@ from simulator.core.jsontext import Json
 from simulator.files.redaction import Redactor
 from simulator.files.redaction.notes import redacted_text
 from simulator.harness.drill import Drill
+from simulator.harness.suite import KEPT
 from simulator.harness.verdict import BAD, Verdict, score
 from simulator.harness.verdict import as_json as judgement_json
 
@@ -35,12 +36,14 @@ def document(drill: Drill) -> dict[str, Any]:
         "score": drill.score,
         "scores": shares,
         "faults": {fault.name: fault.file.title for fault in drill.plan.faults},
+        "steady state": {name: test.traffic.by_flow() for name, test in drill.control.tests.items()},
         "not exercised": list(drill.unexercised),
         "tests": {
             test: {
                 fault: {
                     **_object(judgement_json(judgement)),
                     "outcome": _outcome(drill, test, fault),
+                    "output": output(drill, test, fault),
                     "repeat": repeat(drill, fault),
                 }
                 for fault, judgement in row.items()
@@ -57,6 +60,12 @@ def _object(value: Json) -> dict[str, Json]:
 def _outcome(drill: Drill, test: str, fault: str) -> Json:
     run = drill.runs[fault].tests.get(test)
     return None if run is None else str(run.outcome)
+
+
+def output(drill: Drill, test: str, fault: str) -> str:
+    """What a test said under a fault: its failure, or the stacks it hung with, or the end of what was printed."""
+    run = drill.runs[fault]
+    return run.tests[test].text if test in run.tests else run.output[-KEPT:]
 
 
 def repeat(drill: Drill, fault: str) -> str:
@@ -88,6 +97,10 @@ def as_junit(drill: Drill) -> str:
                 ElementTree.SubElement(case, "failure", message=f"{judgement.verdict}: {judgement.reason}")
             elif judgement.verdict is Verdict.NOT_EXERCISED:
                 ElementTree.SubElement(case, "skipped", message=judgement.reason)
+            again = f"again: {repeat(drill, fault)}"
+            ElementTree.SubElement(case, "system-out").text = "\n".join(
+                filter(None, [output(drill, test, fault), again])
+            )
     ElementTree.indent(suites)
     text = _NOT_XML.sub("?", ElementTree.tostring(suites, encoding="unicode"))
     return redacted_text(text, Redactor().event) + "\n"

@@ -1,23 +1,25 @@
 """Running somebody's command against a replay, and learning test by test how it went.
 
 A pytest command is understood test by test: a reporting plugin is loaded into it with `-p`, the suite unmodified.
-Any other command is one test, which passes with exit code 0. Which traffic belongs to which test is known by time:
-what was on the wire between a test's start and its end is its own, so the tests of a suite must run one after the
-other (under pytest-xdist, tests share each other's traffic). What happens before the first test, at import, is
-nobody's.
+Any other command is one test, which passes with exit code 0. Tests run one after the other, for pytest-xdist is
+told to stay out of it: so their times say whose traffic is whose, see `simulator.harness.traffic`. What happens
+before the first test, at import, is nobody's.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from simulator.core.journal import Entry
 from simulator.core.rule import Rule
@@ -25,22 +27,29 @@ from simulator.core.script import Script
 from simulator.core.session import Settings
 from simulator.core.units import SECOND, Time
 from simulator.harness import reporter
-from simulator.harness.verdict import Outcome, TestRun, traffic
+from simulator.harness.traffic import traffic
+from simulator.harness.verdict import Outcome, TestRun
 from simulator.live.server import ReplayServer, environment
 
 PLUGIN = "stagesim_reporter"
 GRACE = 5.0
-"""Seconds that a killed command gets to go away, and a suite gets beyond its tests."""
+"""Seconds beyond the deadline in which a suite may end a test by itself, its stacks written."""
+KEPT = 4000
+"""Characters of a test's output that are kept, the last ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuiteRun:
-    """One run of the command: every test in it, the whole journal, and what the command printed."""
+    """One run of the command: every test in it, the whole journal, and what the command printed.
+
+    `code` is None if it had to be killed; `slowest` is the longest time in seconds that nothing was heard of it.
+    """
 
     tests: Mapping[str, TestRun]
     journal: tuple[Entry, ...]
     output: str
     code: int | None
+    slowest: float = 0.0
 
 
 @dataclass(slots=True)
@@ -48,8 +57,8 @@ class _Told:
     """What the reporter told so far."""
 
     tests: dict[str, TestRun] = field(default_factory=dict)
-    running: str | None = None
     finished: bool = False
+    slowest: float = 0.0
 
 
 def is_pytest(command: Sequence[str]) -> bool:
@@ -77,59 +86,60 @@ async def run_suite(
     server = ReplayServer(script=script, rules=rules, settings=settings)
     await server.start()
     try:
-        found = {**environment(server.urls), **(variables or {})}
+        found = {**os.environ, **environment(server.urls), **(variables or {})}
+        if not is_pytest(command):
+            return await _plain(command, found, deadline, server)
         with tempfile.TemporaryDirectory() as folder:
-            if is_pytest(command):
-                tests, output, code = await _pytest(command, found, Path(folder), deadline, server)
-            else:
-                tests, output, code = await _plain(command, found, deadline, server)
-        return SuiteRun(tests=tests, journal=tuple(server.session.journal), output=output, code=code)
+            return await _pytest(command, found, Path(folder), deadline, server)
     finally:
         await server.stop()
 
 
 async def _plain(
     command: Sequence[str], variables: Mapping[str, str], deadline: float, server: ReplayServer
-) -> tuple[dict[str, TestRun], str, int | None]:
+) -> SuiteRun:
     name, begin = " ".join(command), server.now()
-    code, output = await _execute(command, {**os.environ, **variables}, deadline)
-    end = server.now()
+    code, output = await _execute(command, variables, deadline)
     outcome = Outcome.HUNG if code is None else Outcome.PASSED if code == 0 else Outcome.FAILED
     if code is not None and code < 0:
         outcome = Outcome.CRASHED
-    return {name: _test_run(server, name, outcome, output[-4000:], begin, end)}, output, code
+    test = _test_run(server, name, outcome, output[-KEPT:], begin, server.now())
+    journal = tuple(server.session.journal)
+    return SuiteRun(tests={name: test}, journal=journal, output=output, code=code, slowest=test.seconds)
 
 
 async def _pytest(
     command: Sequence[str], variables: Mapping[str, str], folder: Path, deadline: float, server: ReplayServer
-) -> tuple[dict[str, TestRun], str, int | None]:
+) -> SuiteRun:
     shutil.copy(reporter.__file__, folder / f"{PLUGIN}.py")
     word = _pytest_word(command) or 0
     words = [*command[: word + 1], "-p", PLUGIN, *command[word + 1 :]]
-    path = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
-    known, outputs, code = _Told(), [], None
+    path = os.pathsep.join(filter(None, [str(folder), variables.get("PYTHONPATH")]))
+    known, outputs = _Told(), []
     while True:
         report, done = folder / "report.jsonl", folder / "done.txt"
         report.write_text("")
         done.write_text("\n".join(known.tests))
         given = {"STAGESIM_REPORT": str(report), "STAGESIM_DEADLINE": str(deadline), "STAGESIM_DONE": str(done)}
-        whole = deadline * (len(known.tests) + 100) + GRACE
-        code, output = await _execute(words, {**os.environ, **variables, **given, "PYTHONPATH": path}, whole)
+        code, output = await _execute(words, {**variables, **given, "PYTHONPATH": path}, deadline + GRACE, report)
         outputs.append(output)
         before = len(known.tests)
-        _read(report, known, server)
+        _read(report, known, server, output, killed=code is None)
         if known.finished or len(known.tests) == before:
-            return known.tests, "\n".join(outputs), code
+            journal, said = tuple(server.session.journal), "\n".join(outputs)
+            return SuiteRun(tests=known.tests, journal=journal, output=said, code=code, slowest=known.slowest)
 
 
-def _read(report: Path, known: _Told, server: ReplayServer) -> None:
+def _read(report: Path, known: _Told, server: ReplayServer, output: str, *, killed: bool) -> None:
     """Take in what one process told; a test that was running when it ended has hung or crashed."""
     started: dict[str, Time] = {}
     outcomes: dict[str, tuple[Outcome, str]] = {}
     known.finished = False
-    for line in report.read_text().splitlines():
-        fact = json.loads(line)
+    last: Time | None = None
+    for fact in _facts(report):
         test, at = fact.get("test", ""), _timeline(server, fact["at"])
+        known.slowest = max(known.slowest, (at - last) / SECOND if last is not None else 0.0)
+        last = at
         match fact["fact"]:
             case "started":
                 started[test] = at
@@ -143,8 +153,15 @@ def _read(report: Path, known: _Told, server: ReplayServer) -> None:
                 known.finished = True
     stacks = _taken(Path(f"{report}.stacks"))
     for test, begin in started.items():
-        outcome = Outcome.HUNG if "Timeout (" in stacks else Outcome.CRASHED
-        known.tests[test] = _test_run(server, test, outcome, stacks[-4000:], begin, server.now())
+        outcome = Outcome.HUNG if killed or "Timeout (" in stacks else Outcome.CRASHED
+        known.tests[test] = _test_run(server, test, outcome, (stacks or output)[-KEPT:], begin, server.now())
+
+
+def _facts(report: Path) -> Iterator[dict[str, Any]]:
+    """What a process told, but for a last line that it did not live to finish."""
+    for line in report.read_text(encoding="utf-8", errors="replace").splitlines():
+        with contextlib.suppress(ValueError):
+            yield json.loads(line)
 
 
 def _taken(stacks: Path) -> str:
@@ -170,10 +187,13 @@ def _timeline(server: ReplayServer, wall: float) -> Time:
     return round(wall * SECOND) - server.clock.wall
 
 
-async def _execute(command: Sequence[str], variables: Mapping[str, str], limit: float) -> tuple[int | None, str]:
-    """Run a command in a process group of its own; its exit code, None if it was killed after `limit` seconds.
+async def _execute(
+    command: Sequence[str], variables: Mapping[str, str], limit: float, life: Path | None = None
+) -> tuple[int | None, str]:
+    """Run a command in a process group of its own; its exit code and output, the code None if it was killed.
 
-    Its output goes to a file: a pipe would stay open for as long as anything that it has left behind.
+    That happens after `limit` seconds, or if for so long nothing was written to the file `life`. The output goes
+    to a file: a pipe would stay open for as long as anything that the command has left behind.
     """
     with tempfile.TemporaryFile() as output:
         process = await asyncio.create_subprocess_exec(
@@ -184,16 +204,24 @@ async def _execute(command: Sequence[str], variables: Mapping[str, str], limit: 
             stderr=asyncio.subprocess.STDOUT,
             start_new_session=True,
         )
-        code: int | None = None
+        ending, silence = asyncio.ensure_future(process.wait()), asyncio.ensure_future(_silence(limit, life))
         try:
-            code = await asyncio.wait_for(process.wait(), limit)
-        except TimeoutError:
-            code = None
+            await asyncio.wait((ending, silence), return_when=asyncio.FIRST_COMPLETED)
+            code = process.returncode
         finally:
+            silence.cancel()
             _kill(process)
-            await process.wait()
+            await ending
         output.seek(0)
         return code, output.read().decode(errors="replace")
+
+
+async def _silence(limit: float, life: Path | None) -> None:
+    """Return once a file has not been written to for `limit` seconds; without one, after that time."""
+    rest = limit
+    while rest > 0:
+        await asyncio.sleep(rest)
+        rest = 0 if life is None else os.stat(life).st_mtime + limit - time.time()  # noqa: PTH116, it is quick
 
 
 def _kill(process: asyncio.subprocess.Process) -> None:

@@ -1,22 +1,18 @@
 """Verdicts: what a test did under a fault, from how it ended and from what the journal shows. Pure.
 
-The control run, without a fault, gives the steady state: everything that the server sent while the test ran. A
-fault is lethal to a test if some of that never arrived.
+The control run, without a fault, gives the steady state: everything that reached the test, flow by flow. A fault
+is lethal to a test if some of that never arrived.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from simulator.core.events import Direction, Event, Message, Request, Response
-from simulator.core.journal import Entry, Note
 from simulator.core.jsontext import Json
-from simulator.core.matching import is_heartbeat, label
-from simulator.core.places import json_of
 from simulator.core.units import Time
+from simulator.harness.traffic import Traffic, missing_signs
 
 
 class Outcome(StrEnum):
@@ -45,16 +41,6 @@ class Verdict(StrEnum):
 
 BAD = frozenset({Verdict.BLIND, Verdict.HUNG, Verdict.CRASHED, Verdict.SKIPPED})
 """Verdicts that a suite must not have: staging was broken, and nobody was told so properly."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Traffic:
-    """What was on the wire while a test ran. `received` counts messages and answers by sign, see `sign`."""
-
-    received: Mapping[str, int] = field(default_factory=dict)
-    touched: bool = False
-    fired: tuple[str, ...] = ()
-    """Names of the rules that fired on it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,56 +99,6 @@ def _untouched(run: TestRun) -> Judgement:
     if run.outcome is Outcome.PASSED:
         return Judgement(verdict=Verdict.BLIND, reason="passed without touching staging at all")
     return Judgement(verdict=Verdict.NOT_EXERCISED, reason="failed, and has never touched staging")
-
-
-def missing_signs(control: Traffic, run: Traffic) -> tuple[str, ...]:
-    """What arrived in the control run and not, or not as often, in this one."""
-    return tuple(
-        sign.partition(" {")[0] for sign, count in control.received.items() if run.received.get(sign, 0) < count
-    )
-
-
-def traffic(entries: Iterable[Entry], begin: Time, end: Time) -> Traffic:
-    """What happened on the wire between two times; entries are those of the whole run."""
-    requests: dict[str, Request] = {}
-    received: Counter[str] = Counter()
-    fired: dict[str, None] = {}
-    touched = False
-    for entry in entries:
-        if isinstance(entry, Request):
-            requests[entry.flow] = entry
-        if not begin <= entry.at <= end:
-            continue
-        if isinstance(entry, Note):
-            if entry.what in ("triggered", "fired", "affected"):
-                fired[str(entry.detail.get("rule"))] = None
-            continue
-        touched = True
-        if entry.direction is Direction.DOWNSTREAM and not is_heartbeat(entry):
-            found = sign(entry, requests.get(entry.flow))
-            if found is not None:
-                received[found] = received[found] + 1 if isinstance(entry, Message) else 1
-    return Traffic(received=received, touched=touched, fired=tuple(fired))
-
-
-def sign(event: Event, request: Request | None) -> str | None:
-    """What makes two server events the same to a test: the label and the shape of their JSON, not the values."""
-    if isinstance(event, Response):
-        return f"{event.status} to {label(request) if request else '?'} {_shape(json_of(event))}".strip()
-    if isinstance(event, Message):
-        return f"{label(event)} {_shape(json_of(event))}".strip()
-    return None
-
-
-def _shape(value: object) -> str:
-    """The keys and types of a JSON value; list items count as one."""
-    if isinstance(value, dict):
-        return "{" + ",".join(f"{key}:{_shape(inner)}" for key, inner in sorted(value.items())) + "}"
-    if isinstance(value, list):
-        return "[" + ",".join(sorted({_shape(inner) for inner in value})) + "]"
-    if isinstance(value, bool):
-        return "boolean"
-    return {str: "text", int: "number", float: "number", type(None): "null"}.get(type(value), "")
 
 
 def score(judgements: Iterable[Judgement]) -> float | None:

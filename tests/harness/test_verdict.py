@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from simulator.core.events import Request, Response
-from simulator.core.journal import Note
-from simulator.harness.verdict import Judgement, Outcome, TestRun, Traffic, Verdict, judge, score, sign, traffic
-from tests.conversations import DOWN, agent_run, text
+from simulator.harness.traffic import Sign, Traffic
+from simulator.harness.verdict import Judgement, Outcome, TestRun, Verdict, judge, score
 
-STEADY = Traffic(received={"welcome": 1, "done": 1}, touched=True)
+STEADY = Traffic(received={Sign(label="welcome"): 1, Sign(label="done"): 1}, touched=True)
 
 
 def run(outcome: Outcome, *received: str, fired: str = "", touched: bool = True) -> TestRun:
     seen = Traffic(
-        received={name: received.count(name) for name in received},
+        received={Sign(label=name): received.count(name) for name in received},
         touched=touched,
         fired=(fired,) if fired else (),
     )
@@ -48,30 +46,6 @@ def test_a_verdict_follows_from_the_facts(control: TestRun, broken: TestRun, ver
     judgement = judge(control, broken)
     assert judgement.verdict is verdict
     assert judgement.reason
-
-
-def test_traffic_is_what_happened_between_two_times() -> None:
-    fired = Note(at=1_200_000, flow="2", what="fired", detail={"rule": "close"})
-    entries = sorted([*agent_run().events, fired], key=lambda entry: entry.at)
-    whole, before, after = traffic(entries, 0, 10**9), traffic(entries, 0, 500_000), traffic(entries, 10**8, 10**9)
-    assert whole.fired == ("close",)
-    assert sum(whole.received.values()) == 6, "two answers, four messages; the JSON ping does not count"
-    assert [name.split()[0] for name in before.received] == ["200"]
-    assert not before.fired
-    assert not after.touched
-
-
-def test_a_sign_is_about_shape_and_not_about_values() -> None:
-    one = text("1", 1, DOWN, type="done", data={"id": "a", "n": 1})
-    same = text("1", 1, DOWN, type="done", data={"id": "b", "n": 2.5})
-    null = text("1", 1, DOWN, type="done", data={"id": None, "n": 1})
-    less = text("1", 1, DOWN, type="done", data={"n": 1})
-    assert sign(one, None) == sign(same, None)
-    assert len({sign(event, None) for event in (one, null, less)}) == 3
-    request = Request(flow="1", at=0, service="a", method="GET", target="/x")
-    assert sign(Response(flow="1", at=1, status=503), request) != sign(
-        Response(flow="1", at=1, status=200), request
-    )
 
 
 def test_the_score_is_the_share_of_lethal_faults_that_were_noticed() -> None:
