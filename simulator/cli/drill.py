@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -18,8 +19,11 @@ from rich.table import Table
 from simulator.cli import options
 from simulator.cli.child import check_command
 from simulator.cli.replay import warn
+from simulator.cli.shrink import shrink_and_write, wanted_of
 from simulator.cli.tables import table
 from simulator.core.errors import FaultError, StagesimError
+from simulator.core.recording import Recording
+from simulator.files.derive import PREFIX
 from simulator.files.faultfiles import LoadedFault, load_fault
 from simulator.files.locate import fault_names
 from simulator.harness.drill import Drill, Plan, drill
@@ -43,7 +47,10 @@ COLOURS = {
 @click.command("drill", context_settings={"ignore_unknown_options": True})
 @click.argument("recording", required=False)
 @click.option("--file", "drill_file", type=click.Path(path_type=Path), help="Take it all from a drill.toml.")
-@click.option("--faults", "patterns", multiple=True, metavar="all|GLOB|FILE", help="Default: all but incidents.")
+@click.option(
+    "--faults", "patterns", multiple=True, metavar="all|GLOB|FILE", help="Default: all but incidents; repeatable."
+)
+@click.option("--derive", is_flag=True, help="Every point of the recording that can fail is a fault.")
 @click.option("--seed", type=int, default=None, help="Repeat a drill's luck and ids. Default: random, printed.")
 @click.option("--speed", default="1", metavar="N|max", help="Divide recorded delays; 'max' drops them.")
 @click.option("-j", "--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="Runs at a time.")
@@ -53,19 +60,19 @@ COLOURS = {
     "--html", "html_file", type=click.Path(path_type=Path, dir_okay=False), help="Write a page to look at."
 )
 @click.option("--junit", "junit_file", type=click.Path(path_type=Path, dir_okay=False), help="Write JUnit XML.")
+@click.option("--shrink", is_flag=True, help="Find the fewest faults at once that still give a bad verdict.")
+@click.option("--verdict", type=click.Choice(list(map(str, Verdict))), help="Which one. Default: any bad one.")
+@click.option("--test", metavar="GLOB", help="On which test. Default: any.")
+@click.option("--together", type=click.IntRange(1), metavar="N", help="Draw N faults at a time. Default: all.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the incident to this file.")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, metavar="[-- COMMAND …]")
 def drill_command(
     recording: str | None,
     drill_file: Path | None,
     patterns: tuple[str, ...],
-    seed: int | None,
-    speed: str,
-    jobs: int,
-    deadline: float | None,
-    json_file: Path | None,
-    html_file: Path | None,
-    junit_file: Path | None,
+    derive: bool,
     command: tuple[str, ...],
+    **given: Any,
 ) -> None:
     """Run a command without a fault, then under every fault, and say what each test did.
 
@@ -79,34 +86,59 @@ def drill_command(
     pytest suites are understood test by test, any other command as one test. Exit code 1 if a test was blind,
     hung, crashed or skipped; with --file, if a verdict is not what the file says.
 
+    With --shrink, the faults are laid all at once, or N at a time, until a test has the verdict; then it finds the
+    fewest of their rules that still do that, and writes them as a fault file. Exit code 1 if it finds none.
+
     \b
     stagesim drill golden-path -- pytest tests/e2e
     stagesim drill golden-path --faults 'none-*' --faults stall --html drill.html -- pytest tests/e2e
+    stagesim drill golden-path --derive --faults 'derived:ws-*-lost' -- pytest tests/e2e
+    stagesim drill golden-path --derive --shrink --together 3 --verdict hung --out hung.yaml -- pytest tests/e2e
     stagesim drill --file drill.toml
     """
     expected = load_expectations(drill_file) if drill_file is not None else None
     if expected is not None:
         recording, command, patterns = expected.recording, tuple(expected.command), tuple(expected.faults)
-        seed, speed, deadline = expected.seed, f"{expected.speed}", expected.deadline
+        given |= {"seed": expected.seed, "speed": f"{expected.speed}", "deadline": expected.deadline}
     if recording is None or not command:
         raise StagesimError(
             "expected a recording and a command, or --file", hint="stagesim drill RECORDING -- COMMAND"
         )
+    _check(command, given)
+    derived = (f"{PREFIX}*",) if derive else ()
+    plan = _plan(recording, (*patterns, *derived) or ("all",), command, given)
+    if given["shrink"]:
+        wanted = wanted_of(given["verdict"], given["test"], given["together"])
+        sys.exit(shrink_and_write(plan, wanted, given["out"]))
+    files = {given["json_file"]: as_json, given["html_file"]: as_html, given["junit_file"]: as_junit}
+    sys.exit(_run(plan, expected, {path: report for path, report in files.items() if path is not None}))
+
+
+def _check(command: tuple[str, ...], given: Mapping[str, Any]) -> None:
+    """Raises StagesimError before anything runs in vain."""
     check_command(command)
-    for path in (json_file, html_file, junit_file):
-        if path is not None and not path.absolute().parent.is_dir():
+    reports = [name for name in ("json_file", "html_file", "junit_file") if given[name] is not None]
+    of_shrink = [name for name in ("verdict", "test", "together", "out") if given[name] is not None]
+    if given["shrink"] and reports:
+        raise StagesimError("--shrink writes an incident and no report", place=f"--{reports[0].partition('_')[0]}")
+    if of_shrink and not given["shrink"]:
+        raise StagesimError("is for --shrink alone", place=f"--{of_shrink[0]}", hint="give --shrink as well")
+    for path in (given[name] for name in (*reports, "out") if given[name] is not None):
+        if not path.absolute().parent.is_dir():
             raise StagesimError("there is no such folder", place=str(path.absolute().parent))
-    plan = Plan(
-        script=options.script_of((recording,), warn),
-        faults=chosen(patterns or ("all",)),
+
+
+def _plan(recording: str, patterns: Sequence[str], command: Sequence[str], given: Mapping[str, Any]) -> Plan:
+    script = options.script_of((recording,), warn)
+    return Plan(
+        script=script,
+        faults=chosen(patterns, script.recording),
         command=command,
         recording=recording,
-        settings=options.settings_of(seed, speed, strict=False),
-        jobs=jobs,
-        deadline=deadline,
+        settings=options.settings_of(given["seed"], given["speed"], strict=False),
+        jobs=given["jobs"],
+        deadline=given["deadline"],
     )
-    files = {json_file: as_json, html_file: as_html, junit_file: as_junit}
-    sys.exit(_run(plan, expected, {path: report for path, report in files.items() if path is not None}))
 
 
 def _run(plan: Plan, expected: Expectations | None, reports: Mapping[Path, Callable[[Drill], str]]) -> int:
@@ -126,10 +158,16 @@ def _run(plan: Plan, expected: Expectations | None, reports: Mapping[Path, Calla
     return 1 if found else 0
 
 
-def chosen(patterns: Sequence[str]) -> list[LoadedFault]:
-    """The faults that patterns mean, each once: 'all', globs over names, names and files. Raises FaultError."""
-    names: dict[str, None] = {}
+def chosen(patterns: Sequence[str], recording: Recording) -> list[LoadedFault]:
+    """The faults that patterns mean, each once. Raises FaultError.
+
+    'all' are the shipped ones but incidents; globs go over names; 'derived:GLOB' over what the recording gives.
+    """
+    names: dict[str, LoadedFault | None] = {}
     for pattern in patterns:
+        if pattern.startswith(PREFIX):
+            names |= {fault.again: fault for fault in options.derived_of(pattern, recording)}
+            continue
         if pattern == "all":
             found = [name for name in fault_names() if "/" not in name]
         else:
@@ -137,7 +175,7 @@ def chosen(patterns: Sequence[str]) -> list[LoadedFault]:
         if any(char in pattern for char in "*?[") and found == [pattern]:
             raise FaultError("no fault has a name like this", place=pattern, hint="`stagesim faults` lists them")
         names |= dict.fromkeys(found)
-    return [load_fault(name) for name in names]
+    return [fault or load_fault(name) for name, fault in names.items()]
 
 
 async def _watched(plan: Plan, console: Console) -> Drill:

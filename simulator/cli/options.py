@@ -7,17 +7,19 @@ import math
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import click
 
 from simulator.core.corpus import compile_corpus
-from simulator.core.errors import StagesimError
+from simulator.core.errors import FaultError, StagesimError
 from simulator.core.recording import Recording
 from simulator.core.rule import Rule
 from simulator.core.script import Script
 from simulator.core.session import Settings
+from simulator.files.derive import PREFIX, derive, derived_faults
 from simulator.files.faultfiles import LoadedFault, load_fault
 from simulator.files.locate import find_recording
 from simulator.files.reader import load
@@ -45,9 +47,10 @@ class Playing:
 
     def load(self, recordings: Sequence[str], warn: Callable[[str], None]) -> Played:
         """Read the recordings with these names and everything to lay over them. Raises StagesimError."""
+        script = script_of(recordings, warn)
         return Played(
-            script=script_of(recordings, warn),
-            rules=rules_of(faults_of(self.faults, self.overrides)),
+            script=script,
+            rules=rules_of(faults_of(self.faults, self.overrides, script.recording)),
             settings=settings_of(self.seed, self.speed, strict=self.strict),
             listen=listen_of(self.listen),
             journal=self.journal,
@@ -133,14 +136,33 @@ def recording_of(name: str, warn: Callable[[str], None]) -> Recording:
     return loaded.recording
 
 
-def faults_of(names: Sequence[str], overrides: Sequence[str]) -> list[LoadedFault]:
-    """The faults with these names, parameters set. Raises FaultError and StagesimError."""
+def faults_of(
+    names: Sequence[str], overrides: Sequence[str], recording: Recording | None = None
+) -> list[LoadedFault]:
+    """The faults with these names, parameters set; 'derived:NAME' is derived from the recording.
+
+    Raises FaultError and StagesimError.
+    """
     given = [_override(text) for text in overrides]
-    faults = []
+    faults: list[LoadedFault] = []
     for name in names:
+        if recording is not None and name.startswith(PREFIX):
+            faults += derived_of(name, recording)
+            continue
         mine = {key: value for fault, key, value in given if fault is None or Path(name).stem == fault}
         faults.append(load_fault(name, mine))
     return faults
+
+
+def derived_of(name: str, recording: Recording) -> list[LoadedFault]:
+    """The faults that 'derived:NAME' means, where NAME may have wildcards. Raises FaultError if there is none."""
+    pattern = name.removeprefix(PREFIX)
+    found = derived_faults(recording, pattern)
+    if not found:
+        near = get_close_matches(pattern, [derived.name for derived in derive(recording)], n=1, cutoff=0)
+        hint = f"`stagesim faults --derive` lists them, such as {near[0]}" if near else "there is nothing in it"
+        raise FaultError("nothing that is derived from this recording has this name", place=name, hint=hint)
+    return found
 
 
 def _override(text: str) -> tuple[str | None, str, str]:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
-
-from ruamel.yaml import YAML
 
 from simulator.core.events import Direction, Event, Message, Request, Response, is_upgrade
 from simulator.core.jsontext import leaves, path_text
 from simulator.core.matching import discriminator, is_discriminator, is_heartbeat, label
 from simulator.core.places import json_of
 from simulator.core.recording import Recording
+from simulator.files.faultfiles import LoadedFault, fault_of
+from simulator.files.yamlfile import dump_yaml
 
 LATE = "10s"
+PREFIX = "derived:"
+"""What stands before a derived fault's name where it is given by name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +47,17 @@ def derive(recording: Recording) -> list[Derived]:
             for derived in _points(event, request, numbers[event.flow, label(event)]):
                 found.setdefault(derived.name, derived)
     return list(found.values())
+
+
+def derived_faults(recording: Recording, pattern: str = "*") -> list[LoadedFault]:
+    """The derived faults whose names fit a pattern, ready to be armed; 'derived:NAME' is what loads each again."""
+    return [_loaded(derived) for derived in derive(recording) if fnmatchcase(derived.name, pattern)]
+
+
+def _loaded(derived: Derived) -> LoadedFault:
+    rules = [{**rule, "name": derived.name} for rule in derived.content["rules"]]
+    fault = fault_of({**derived.content, "rules": rules})
+    return replace(fault, name=derived.name, given=f"{PREFIX}{derived.name}")
 
 
 def _points(event: Event, request: Request, number: int) -> Iterator[Derived]:
@@ -102,11 +116,9 @@ def _made(title: str, rule: dict[str, Any]) -> Derived:
 def write_derived(faults: list[Derived], folder: Path) -> list[Path]:
     """One file for each; existing files are overwritten."""
     folder.mkdir(parents=True, exist_ok=True)
-    yaml = YAML(pure=True)  # keeps the order of keys
     paths = []
     for fault in faults:
         path = folder / f"{fault.name}.yaml"
-        with path.open("w", encoding="utf-8") as file:
-            yaml.dump(fault.content, file)
+        path.write_text(dump_yaml(fault.content), encoding="utf-8")
         paths.append(path)
     return paths

@@ -47,7 +47,10 @@ class Saw(Strict):
 
 
 class FaultFile(Scheduled):
-    """A fault file as written: what goes wrong, and beside that what is for people."""
+    """A fault file as written: what goes wrong, and beside that what is for people.
+
+    `command` is what was run against it when it was found.
+    """
 
     title: str
     reported: str = ""
@@ -57,6 +60,7 @@ class FaultFile(Scheduled):
     recording: str | None = None
     seed: int = 0
     saw: Saw | None = None
+    command: list[str] = []
     params: dict[str, Scalar] = {}
 
 
@@ -66,12 +70,21 @@ class _Parameters(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedFault:
-    """A fault ready to be armed: its name, what its file says, and its rules."""
+    """A fault ready to be armed: its name, what its file says, and its rules.
+
+    `given` is what loads it again where neither its file nor its name does.
+    """
 
     name: str
     path: Path | None
     file: FaultFile
     rules: tuple[Rule, ...]
+    given: str = ""
+
+    @property
+    def again(self) -> str:
+        """What `--fault` takes to lay it over a replay again."""
+        return self.given or str(self.path or self.name)
 
 
 def load_fault(name: str, overrides: Mapping[str, str] | None = None) -> LoadedFault:

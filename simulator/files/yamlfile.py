@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -56,6 +58,15 @@ def parse_yaml(data: bytes, place: str, *, yaml11: bool = False) -> dict[str, ob
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
         raise FaultError("expected a mapping with names as keys, such as 'rules: […]'", place=place)
     return value
+
+
+def dump_yaml(content: Mapping[str, object]) -> str:
+    """YAML text that reads back as the same mapping, in the order of its keys, without anchors."""
+    yaml = YAML(pure=True)
+    yaml.representer.ignore_aliases = lambda data: True
+    text = io.StringIO()
+    yaml.dump(dict(content), text)
+    return text.getvalue()
 
 
 def _yaml(*, yaml11: bool) -> YAML:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from simulator.core.errors import StagesimError
+from simulator.core.rule import Rule
 from simulator.core.script import Script
 from simulator.core.session import Settings
 from simulator.core.units import NEVER
@@ -76,33 +77,35 @@ Progress = Callable[[str, SuiteRun | None], None]
 
 async def drill(plan: Plan, progress: Progress = lambda name, run: None) -> Drill:
     """Run it all. Raises StagesimError if the control run does not pass: then there is no steady state."""
-    progress("", None)
-    first = plan.deadline or 120.0
-    control = await run_suite(
-        plan.script, (), plan.settings, plan.command, deadline=first, variables=plan.variables
-    )
-    progress("", control)
-    _check_control(control)
-    deadline = plan.deadline or _deadline(control)
+    control, deadline = await control_run(plan, progress)
     gate = asyncio.Semaphore(plan.jobs)
 
     async def one(fault: LoadedFault) -> SuiteRun:
         async with gate:
             progress(fault.name, None)
-            run = await run_suite(
-                plan.script,
-                fault.rules,
-                plan.settings,
-                plan.command,
-                deadline=deadline,
-                variables=plan.variables,
-            )
+            run = await run_under(plan, fault.rules, deadline)
             progress(fault.name, run)
             return run
 
     done = await asyncio.gather(*(one(fault) for fault in plan.faults))
     runs = {fault.name: run for fault, run in zip(plan.faults, done, strict=True)}
     return Drill(plan=plan, control=control, runs=runs, judgements=judgements(control, runs))
+
+
+async def control_run(plan: Plan, progress: Progress = lambda name, run: None) -> tuple[SuiteRun, float]:
+    """The run without faults, and the seconds that each test gets from then on. Raises StagesimError."""
+    progress("", None)
+    control = await run_under(plan, (), plan.deadline or 120.0)
+    progress("", control)
+    _check_control(control)
+    return control, plan.deadline or max(SHORTEST_DEADLINE, 3 * control.slowest + 5)
+
+
+async def run_under(plan: Plan, rules: Sequence[Rule], deadline: float) -> SuiteRun:
+    """One run of the plan's command under some rules."""
+    return await run_suite(
+        plan.script, rules, plan.settings, plan.command, deadline=deadline, variables=plan.variables
+    )
 
 
 def judgements(control: SuiteRun, runs: Mapping[str, SuiteRun]) -> dict[str, dict[str, Judgement]]:
@@ -142,7 +145,3 @@ def _check_control(control: SuiteRun) -> None:
             place="control run",
             hint=f"its last line was: {last[0][:200]}",
         )
-
-
-def _deadline(control: SuiteRun) -> float:
-    return max(SHORTEST_DEADLINE, 3 * control.slowest + 5)

@@ -10,6 +10,7 @@ from typing import Any, Final
 from xml.etree import ElementTree
 
 from simulator.core.jsontext import Json
+from simulator.core.session import Settings
 from simulator.files.redaction import Redactor
 from simulator.files.redaction.notes import redacted_text
 from simulator.harness.drill import Drill
@@ -71,13 +72,15 @@ def output(drill: Drill, test: str, fault: str) -> str:
 def repeat(drill: Drill, fault: str) -> str:
     """The command that plays one fault to the suite again, with the same seed."""
     loaded = next(one for one in drill.plan.faults if one.name == fault)
-    name = str(loaded.path) if loaded.path is not None else loaded.name
     settings = drill.plan.settings
-    speed = (
-        [] if settings.speed == 1 else ["--speed", "max" if settings.speed == math.inf else f"{settings.speed:g}"]
-    )
-    words = ["stagesim", "run", drill.plan.recording, "--fault", name, "--seed", str(settings.seed), *speed]
+    words = ["stagesim", "run", drill.plan.recording, "--fault", loaded.again, *played(settings)]
     return shlex.join([*words, "--", *drill.plan.command])
+
+
+def played(settings: Settings) -> list[str]:
+    """The options that play with these settings again."""
+    speed = "max" if settings.speed == math.inf else f"{settings.speed:g}"
+    return ["--seed", str(settings.seed), *([] if settings.speed == 1 else ["--speed", speed])]
 
 
 def short_names(tests: list[str]) -> list[str]:
