@@ -23,6 +23,7 @@ from simulator.files.derive import derive as derived_faults
 from simulator.files.faultfiles import load_fault
 from simulator.files.locate import fault_names, find_fault, find_recording
 from simulator.files.reader import load
+from simulator.files.symptoms import SYMPTOMS
 from simulator.files.written import written
 from simulator.live.control.client import VARIABLE, ControlClient
 from simulator.live.control.models import Rules
@@ -43,12 +44,13 @@ class NameOrCommand(click.Group):
 @click.option(
     "--graph", is_flag=True, help="Draw the components: what needs what, what the wire shows without it."
 )
+@click.option("--symptoms", is_flag=True, help="List what clients can see, and the files that show it.")
 @click.option("--derive", metavar="RECORDING", help="List every point of a recorded success that can fail.")
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), help="Write what --derive finds as files."
 )
 @click.pass_context
-def faults_command(ctx: click.Context, graph: bool, derive: str | None, out: Path | None) -> None:
+def faults_command(ctx: click.Context, graph: bool, symptoms: bool, derive: str | None, out: Path | None) -> None:
     """List the fault files that --fault takes by name, and the kinds of fault that files can use.
 
     With a NAME, print that file: a starting point for one of your own. The commands change a replay while it runs,
@@ -58,6 +60,7 @@ def faults_command(ctx: click.Context, graph: bool, derive: str | None, out: Pat
     stagesim faults
     stagesim faults none-orchestrator
     stagesim faults --graph
+    stagesim faults --symptoms
     stagesim faults --derive golden-path --out derived/
     stagesim faults arm none-orchestrator --set after=500ms
     """
@@ -66,6 +69,9 @@ def faults_command(ctx: click.Context, graph: bool, derive: str | None, out: Pat
     console = Console()
     if graph:
         console.print(component_tree(find_components(Path.cwd() / "faults")))
+        return
+    if symptoms:
+        _show_symptoms()
         return
     if derive is not None:
         _show_derived(derived_faults(load(find_recording(derive)).recording), out)
@@ -77,6 +83,14 @@ def faults_command(ctx: click.Context, graph: bool, derive: str | None, out: Pat
     for kind, fault in all_faults().items():
         kinds.add_row(kind, escape(description(fault)))
     console.print(files, kinds)
+
+
+def _show_symptoms() -> None:
+    files = {known: load_fault(known).file.symptoms for known in fault_names()}
+    for symptom, meaning in SYMPTOMS.items():
+        click.echo(f"{symptom}: {meaning}")
+        for name in (known for known, shown in files.items() if symptom in shown):
+            click.echo(f"  {name}")
 
 
 def _show_derived(found: list[Derived], out: Path | None) -> None:

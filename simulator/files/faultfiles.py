@@ -18,6 +18,7 @@ from simulator.files.locate import fault_names, find_fault
 from simulator.files.models import Strict
 from simulator.files.problems import problems
 from simulator.files.rulemodels import Scalar
+from simulator.files.symptoms import Symptom
 from simulator.files.yamlfile import load_yaml, parse_yaml
 
 _PARAMETER: Final = re.compile(r"\$\{(\w+)\}")
@@ -53,6 +54,7 @@ class FaultFile(Scheduled):
     """
 
     title: str
+    symptoms: list[Symptom] = []
     reported: str = ""
     date: Annotated[str, BeforeValidator(str)] = ""
     cause: str = ""

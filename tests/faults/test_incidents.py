@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
+from typing import get_args
 
 import pytest
 from websockets.asyncio.client import connect
@@ -15,6 +17,7 @@ from simulator.demo.tour import BACKEND_PATHS, Tour, tour
 from simulator.files.faultfiles import LoadedFault, Saw, load_fault
 from simulator.files.locate import fault_names, find_recording
 from simulator.files.reader import load
+from simulator.files.symptoms import SYMPTOMS, Symptom
 from simulator.live.server import ReplayServer
 
 INCIDENTS = [name for name in fault_names() if name.startswith("incidents/")]
@@ -75,3 +78,33 @@ def test_an_incident_shows_what_was_seen(name: str, played: dict[str, tuple[Tour
 def test_an_incident_names_its_source(name: str) -> None:
     file = load_fault(name).file
     assert file.date and file.source and file.cause and file.reported
+
+
+WELCOME = {"handshake_validation", "system_message", "ping"}
+SHOWS: Mapping[Symptom, Callable[[Saw], bool]] = {
+    "upgrade-refused": lambda saw: saw.statuses.get("/ws", 101) >= 400,
+    "connect-hangs": lambda saw: saw.silence and not saw.messages and "/ws" not in saw.statuses,
+    "unexplained-close": lambda saw: saw.close in (1008, 1011) and "error_message" not in (saw.messages or ()),
+    "explained-close": lambda saw: saw.close in (1008, 1011) and (saw.messages or [""])[-1] == "error_message",
+    "silence": lambda saw: saw.silence and set(saw.messages or ()) <= WELCOME,
+    "stall-midway": lambda saw: saw.silence and not set(saw.messages or ()) <= WELCOME,
+    "wrong-dialect": lambda saw: saw.silence and "system_message" in (saw.messages or ()),
+    "connection-limit": lambda saw: saw.connections > 0 and saw.close is not None,
+    "readiness-hangs": lambda saw: saw.statuses["/health"] == 200 and saw.statuses["/health/ready"] == 0,
+    "unhealthy": lambda saw: saw.statuses["/health"] == 503,
+    "http-error": lambda saw: any(status >= 400 for path, status in saw.statuses.items() if path != "/ws"),
+}
+"""What an incident with a symptom saw; the other symptoms are no incident's."""
+
+
+@pytest.mark.parametrize("name", INCIDENTS)
+def test_an_incident_has_the_symptoms_that_it_says(name: str) -> None:
+    file = load_fault(name).file
+    assert file.saw is not None
+    assert file.symptoms
+    assert all(SHOWS[symptom](file.saw) for symptom in file.symptoms)
+
+
+def test_every_symptom_has_a_file() -> None:
+    shown = {symptom for name in fault_names() for symptom in load_fault(name).file.symptoms}
+    assert shown == set(SYMPTOMS) == set(get_args(Symptom))

@@ -17,7 +17,7 @@ from simulator.core.units import MILLISECOND
 from simulator.faults.latency import LatencyFault
 from simulator.files.rulemodels import rule_of
 from tests.conversations import DOWN, recording, text
-from tests.faults.foreign import CLIENTS
+from tests.faults.foreign import CLIENTS, Conversation
 from tests.faults.wire import ALL, look, rules_of, sees, ticking, watch
 
 each_client = pytest.mark.parametrize("client", CLIENTS)
@@ -267,3 +267,11 @@ def test_a_slow_connection_brings_one_after_the_other(client: str) -> None:
         ["open", "welcome"],
         ["open", "welcome", "tick 1"],
     ]
+
+
+@each_client
+def test_what_the_client_says_is_lost_when_it_is_too_long(client: str) -> None:
+    at_most, played = len(Conversation().says[0]), ticking(closes=False)
+    lost = watch(client, rules_of("oversize-dropped", longer_than=at_most - 1), "1h", played=played)
+    assert lost == [["open", "welcome"]]
+    assert look(client, rules_of("oversize-dropped", longer_than=at_most))[0].words == ALL
