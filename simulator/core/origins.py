@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from simulator.core.events import Chunk, Event, Message, Response
-from simulator.core.places import with_body
+from simulator.core.places import with_body, with_text
 from simulator.core.recording import Service
 
 
@@ -34,8 +34,7 @@ class Origins:
         if not self.pairs:
             return event
         if isinstance(event, Message) and isinstance(event.data, str):
-            text = self.in_text(event.data)
-            return event if text == event.data else replace(event, data=text, fragments=())
+            return with_text(event, self.in_text(event.data))
         if isinstance(event, Chunk):
             return replace(event, data=self._bytes(event.data))
         if isinstance(event, Response):

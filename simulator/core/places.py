@@ -103,7 +103,7 @@ def filled(event: Event, values: Mapping[Slot, Json]) -> Event:
 def _with_json(event: Event, values: Mapping[Path, Json]) -> Event:
     if isinstance(event, Message) and isinstance(event.data, str):
         text = _json_text(event.data, values)
-        return event if text == event.data else replace(event, data=text, fragments=())
+        return with_text(event, text)
     if isinstance(event, Request | Response):
         return with_body(event, _json_text(event.body.decode(), values).encode())
     return event
@@ -130,6 +130,18 @@ def _json_text(text: str, values: Mapping[Path, Json]) -> str:
 def _style(text: str) -> str | None:
     value = jsontext.parse_object(text)
     return None if value is MISSING else jsontext.style_of(text, value)
+
+
+def with_text(message: Message, text: str) -> Message:
+    """The message with another text in as many frames; the last one takes what is more, or less."""
+    if text == message.data:
+        return message
+    changed = replace(message, data=text)
+    left, fragments = len(changed.payload), []
+    for fragment in message.fragments[:-1]:
+        fragments.append(replace(fragment, size=min(fragment.size, left)))
+        left -= fragments[-1].size
+    return replace(changed, fragments=(*fragments, *(replace(last, size=left) for last in message.fragments[-1:])))
 
 
 def with_body(event: Request | Response, body: bytes) -> Request | Response:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.core.events import Event, Message, Ping, Request, Response
+from simulator.core.events import Event, Fragment, Message, Ping, Request, Response
 from simulator.core.jsontext import MISSING, Json
 from simulator.core.places import (
     Slot,
@@ -24,6 +24,7 @@ from simulator.core.places import (
     slots,
     value_at,
     with_body,
+    with_text,
 )
 from tests.conversations import DOWN, UP
 from tests.core.playing import answer, down, get, post, up
@@ -248,3 +249,14 @@ def test_filling_one_slot_changes_no_other(request_: Request, new: str, data: st
     assert {other: value for other, value in after.items() if other != slot} == {
         other: value for other, value in dict(before).items() if other != slot
     }
+
+
+@given(st.text(max_size=20), st.text(max_size=20), st.lists(st.integers(0, 9), min_size=2, max_size=4))
+def test_a_message_with_another_text_comes_in_as_many_frames(old: str, new: str, sizes: list[int]) -> None:
+    parts = tuple(Fragment(size=size, after=number) for number, size in enumerate(sizes))
+    message = Message(flow="1", at=0, direction=DOWN, data=old, fragments=parts)
+    changed = with_text(message, new)
+    assert changed.data == new
+    assert [part.after for part in changed.fragments] == [part.after for part in parts]
+    assert new == old or sum(part.size for part in changed.fragments) == len(changed.payload)
+    assert with_text(replace(message, fragments=()), new).fragments == ()
