@@ -25,6 +25,7 @@ from simulator.core.errors import FaultError, StagesimError
 from simulator.core.recording import Recording
 from simulator.files.derive import PREFIX
 from simulator.files.faultfiles import LoadedFault, load_fault
+from simulator.files.keys import auth_of
 from simulator.files.locate import fault_names
 from simulator.harness.drill import Drill, Plan, drill
 from simulator.harness.expectations import Expectations, load_expectations, surprises
@@ -53,6 +54,8 @@ COLOURS = {
 @click.option("--derive", is_flag=True, help="Every point of the recording that can fail is a fault.")
 @click.option("--seed", type=int, default=None, help="Repeat a drill's luck and ids. Default: random, printed.")
 @click.option("--speed", default="1", metavar="N|max", help="Divide recorded delays; 'max' drops them.")
+@options.authorizing[0]
+@options.authorizing[1]
 @click.option("-j", "--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="Runs at a time.")
 @click.option("--deadline", type=click.FloatRange(1), help="Seconds for each test. Default: from the control run.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write it all as JSON.")
@@ -100,6 +103,7 @@ def drill_command(
     if expected is not None:
         recording, command, patterns = expected.recording, tuple(expected.command), tuple(expected.faults)
         given |= {"seed": expected.seed, "speed": f"{expected.speed}", "deadline": expected.deadline}
+        given |= {"auth": expected.auth, "auth_key": expected.auth_key}
     if recording is None or not command:
         raise StagesimError(
             "expected a recording and a command, or --file", hint="stagesim drill RECORDING -- COMMAND"
@@ -135,7 +139,9 @@ def _plan(recording: str, patterns: Sequence[str], command: Sequence[str], given
         faults=chosen(patterns, script.recording),
         command=command,
         recording=recording,
-        settings=options.settings_of(given["seed"], given["speed"], strict=False),
+        settings=options.settings_of(
+            given["seed"], given["speed"], strict=False, auth=auth_of(given["auth"], given["auth_key"])
+        ),
         jobs=given["jobs"],
         deadline=given["deadline"],
     )

@@ -13,14 +13,16 @@ from typing import Any
 
 import click
 
+from simulator.core.auth import Auth, AuthMode
 from simulator.core.corpus import compile_corpus
 from simulator.core.errors import FaultError, StagesimError
 from simulator.core.recording import Recording
 from simulator.core.rule import Rule
 from simulator.core.script import Script
-from simulator.core.session import Settings
+from simulator.core.settings import Settings
 from simulator.files.derive import PREFIX, derive, derived_faults
 from simulator.files.faultfiles import LoadedFault, load_fault
+from simulator.files.keys import auth_of
 from simulator.files.locate import find_recording
 from simulator.files.reader import load
 from simulator.files.upstreams import Upstream
@@ -39,6 +41,8 @@ class Playing:
     seed: int | None
     speed: str
     strict: bool
+    auth: str
+    auth_key: str | None
     listen: str
     journal: Path | None
     control: str | None
@@ -51,7 +55,9 @@ class Playing:
         return Played(
             script=script,
             rules=rules_of(faults_of(self.faults, self.overrides, script.recording)),
-            settings=settings_of(self.seed, self.speed, strict=self.strict),
+            settings=settings_of(
+                self.seed, self.speed, strict=self.strict, auth=auth_of(self.auth, self.auth_key)
+            ),
             listen=listen_of(self.listen),
             journal=self.journal,
             controls=controls_of(self.control, self.toxiproxy, manual=self.manual_clock),
@@ -84,12 +90,24 @@ def playing(command: Command) -> Command:
     return decorated
 
 
+authorizing = (
+    click.option(
+        "--auth",
+        type=click.Choice([mode.value for mode in AuthMode]),
+        default=AuthMode.RECORDED.value,
+        help="Let in whom the recording lets in, only valid tokens, or (off) everybody.",
+    ),
+    click.option("--auth-key", metavar="VARIABLE|FILE", help="Your own HS256 key, for --auth verify."),
+)
+
+
 _OPTIONS = (
     click.option("--fault", "faults", multiple=True, metavar="NAME|FILE", help="Lay a fault over it; repeatable."),
     click.option("--set", "overrides", multiple=True, metavar="[FAULT.]NAME=VALUE", help="Set a parameter."),
     click.option("--seed", type=int, default=None, help="Repeat a run's luck and ids. Default: random, printed."),
     click.option("--speed", default="1", metavar="N|max", help="Divide recorded delays; 'max' drops them."),
     click.option("--strict", is_flag=True, help="Close a WebSocket (1008) on a message not recorded."),
+    *authorizing,
     click.option("--listen", default="127.0.0.1:0", metavar="HOST:PORT", help="Port 0 takes a free one."),
     click.option(
         "--journal", type=click.Path(path_type=Path, dir_okay=False), help="Write what happened to a file."
@@ -182,10 +200,10 @@ def rules_of(faults: Sequence[LoadedFault]) -> list[Rule]:
     return rules
 
 
-def settings_of(seed: int | None, speed: str, *, strict: bool) -> Settings:
+def settings_of(seed: int | None, speed: str, *, strict: bool, auth: Auth | None = None) -> Settings:
     """Raises StagesimError for a speed that is none."""
     chosen = secrets.randbelow(1_000_000) if seed is None else seed
-    return Settings(seed=chosen, speed=_speed(speed), strict=strict)
+    return Settings(seed=chosen, speed=_speed(speed), strict=strict, auth=auth or Auth())
 
 
 def _speed(text: str) -> float:

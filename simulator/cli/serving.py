@@ -24,7 +24,8 @@ from simulator.core.proof import proofs
 from simulator.core.reach import unreachable
 from simulator.core.rule import Rule
 from simulator.core.script import Script
-from simulator.core.session import Session, Settings
+from simulator.core.session import Session
+from simulator.core.settings import Settings
 from simulator.core.units import seconds
 from simulator.files.journalfile import JournalFile
 from simulator.files.redaction import Redactor

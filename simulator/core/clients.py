@@ -18,7 +18,7 @@ from typing import Final
 from simulator.core.bindings import Bindings, Scope
 from simulator.core.correlation import Plan
 from simulator.core.events import Request
-from simulator.core.ids import is_distinctive, is_jwt, is_word
+from simulator.core.ids import is_credential_name, is_distinctive, is_jwt, is_word
 from simulator.core.jsontext import leaves
 from simulator.core.places import json_of, query_items, segments
 from simulator.core.script import FlowScript
@@ -131,7 +131,7 @@ def _secrets(request: Request) -> Iterator[str]:
                 yield value
             case "x-stagesim-client":
                 yield f"{name.lower()}: {value}"
-    yield from (value for name, value in query_items(request.query) if "token" in name.lower())
+    yield from (value for name, value in query_items(request.query) if is_credential_name(name))
 
 
 def _credentials(request: Request) -> Iterator[str]:
@@ -141,7 +141,7 @@ def _credentials(request: Request) -> Iterator[str]:
             for part in _SPLIT.split(value):
                 yield part
                 yield from _wrapped(part)
-    yield from (value for name, value in query_items(request.query) if "token" in name.lower())
+    yield from (value for name, value in query_items(request.query) if is_credential_name(name))
 
 
 def tokens(request: Request) -> Iterator[str]:

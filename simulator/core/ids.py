@@ -29,6 +29,11 @@ _DATED: Final = re.compile(rf"(?=.*[A-Za-z]).*(?<![0-9A-Za-z]){_DATE}(?![0-9A-Za
 _UNSPACED: Final = re.compile(r"[^\s\"'`()\[\]{}<>]{1,200}")
 _SECRET_KEY: Final = re.compile(r"(?:token|secret|password|passwd|passphrase|signature|api[_-]?key)$", re.I)
 
+_CREDENTIAL_KEY: Final = re.compile(
+    r"(?:x[_-])?(?:(?:access|auth|authorization|bearer|id|session|api|user|client|private)?[_-]?token|jwt|api[_-]?key)",
+    re.I,
+)
+
 
 def looks_like_id(value: Json) -> bool:
     """Whether a value was certainly made by a machine to be unique: a UUID, a run of mixed hex digits."""
@@ -53,6 +58,11 @@ def is_unspaced(value: Json) -> bool:
 def is_secret_name(name: str) -> bool:
     """Whether a field of this name holds a secret: 'token', 'access_token', 'X-Amz-Signature'."""
     return bool(_SECRET_KEY.search(name))
+
+
+def is_credential_name(name: str) -> bool:
+    """Whether a field of this name says what somebody may do: 'access_token', but not 'page_token'."""
+    return bool(_CREDENTIAL_KEY.fullmatch(name))
 
 
 def is_id_name(name: str | int) -> bool:

@@ -6,11 +6,13 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
+from simulator.core.auth import Auth, admitted
 from simulator.core.bindings import Bindings
 from simulator.core.events import Bytes, Close, Direction, Event, Message, Ping, Pong, Request, Response
 from simulator.core.matching import Comparison, Mismatch, NearMiss, compare, label
 from simulator.core.overrides import NO_RULES, Rules
-from simulator.core.script import Expectation, FlowScript, Script
+from simulator.core.script import Expectation, FlowScript, Reaction, Script
+from simulator.core.units import Time
 
 NEAREST = 3
 """How many near misses are told."""
@@ -18,37 +20,51 @@ NEAREST = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """What was found: takes of a flow, and `others` that fit as well; or one expectation; or the nearest."""
+    """What was found: takes of a flow, and `others` that fit as well; or one expectation; or the nearest misses.
+
+    `refused` says why a request is not let in, as a key of `auth.WHY`; takes are then recorded refusals, if any.
+    """
 
     takes: list[FlowScript] = field(default_factory=list)
     others: list[FlowScript] = field(default_factory=list)
     expectation: Expectation | None = None
     score: int = 0
     misses: tuple[NearMiss, ...] = ()
+    refused: str | None = None
 
 
-def choose_flow(script: Script, request: Request, bindings: Bindings, followed: int = 0) -> Choice:
-    """The takes that fit a request best, in recorded order; of several recordings, those of the `followed` one.
+def choose_flow(
+    script: Script,
+    request: Request,
+    bindings: Bindings,
+    *,
+    followed: int = 0,
+    auth: Auth | None = None,
+    wall: Time = 0,
+) -> Choice:
+    """The takes that fit a request best, in recorded order, or why it is not let in.
+
+    Of several recordings, those of the `followed` one are taken if they fit as well as any.
 
     A request without a service, from a port that speaks for all, is compared with the first service's flows
-    first, and with the others' only if none fits.
+    first, and with the others' only if none fits. `wall` is now, since the Unix epoch, for the dates of tokens.
     """
-    compared = [
-        (flow, compare(flow.opening.event, request, bindings.stands_for, flow.rules)) for flow in script.flows
-    ]
+    auth = auth or Auth()
+    live, same = auth.compared(request), bindings.stands_for
+    compared = [(flow, compare(auth.compared(flow.request), live, same, flow.rules)) for flow in script.flows]
     fitting = [(flow, outcome.score) for flow, outcome in compared if outcome.matches]
     if not fitting:
         return Choice(misses=_nearest((flow.opening, outcome, False) for flow, outcome in compared))
     services = script.services
     first = min(services.index(flow.request.service) for flow, _ in fitting)
     fitting = [(flow, score) for flow, score in fitting if flow.request.service == services[first]]
-    best = max(score for _, score in fitting)
+    fitting, refused = admitted(auth, fitting, request, wall)
+    best = max((score for _, score in fitting), default=0)
     takes = [flow for flow, score in fitting if score == best]
     parts = {flow.part for flow in takes}
-    part = followed if followed in parts else min(parts)
-    chosen = [flow for flow in takes if flow.part == part]
-    others = sorted(fitting, key=lambda item: -item[1])
-    return Choice(takes=chosen, others=[flow for flow, _ in others if flow not in chosen], score=best)
+    chosen = [flow for flow in takes if flow.part == (followed if followed in parts else min(parts))]
+    others = [flow for flow, _ in sorted(fitting, key=lambda item: -item[1]) if flow not in chosen]
+    return Choice(takes=chosen, others=others, score=best, refused=refused)
 
 
 def choose_expectation(
@@ -106,6 +122,17 @@ def not_in_recording(request: Request, misses: tuple[NearMiss, ...]) -> Response
     return Response(
         flow=request.flow, at=request.at, status=501, reason="Not Implemented", headers=headers, body=data
     )
+
+
+def answering(reaction: Reaction, expectation: Expectation, event: Event) -> Event:
+    """A recorded answer to a live event: pongs and closes say back what came (RFC 6455 §5.5.1, §5.5.3)."""
+    answer = reaction.event
+    if isinstance(answer, Pong) and isinstance(event, Ping):
+        return replace(answer, data=event.data)
+    recorded_code = getattr(expectation.event, "code", None)
+    if isinstance(answer, Close) and isinstance(event, Close) and answer.code == recorded_code:
+        return replace(answer, code=event.code)
+    return answer
 
 
 def protocol_answer(event: Event) -> Event | None:

@@ -6,15 +6,16 @@ decides everything and does nothing; time is an argument, and the same input giv
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import replace
 
+from simulator.core.auth import refuse
+from simulator.core.bindings import Bindings
 from simulator.core.clients import Client, Clients, next_take, same
 from simulator.core.events import (
     Close,
     Direction,
     Event,
-    Ping,
     Pong,
     Request,
     Reset,
@@ -29,6 +30,7 @@ from simulator.core.origins import Origins
 from simulator.core.pipeline import PAST, FlowView, Stage
 from simulator.core.replies import (
     Choice,
+    answering,
     choose_flow,
     not_in_recording,
     policy_close,
@@ -37,27 +39,11 @@ from simulator.core.replies import (
 from simulator.core.rule import Rule
 from simulator.core.schedule import Schedule
 from simulator.core.script import Expectation, Reaction, Script, exchanges
+from simulator.core.settings import Settings
 from simulator.core.takes import Switch, Take, Takes
 from simulator.core.underway import Item, LiveFlow, Queue
 from simulator.core.units import Time
 from simulator.core.upgrade import agreed
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """How to play. `wall` is the time since the Unix epoch, in µs, when the timeline begins.
-
-    `speed` divides recorded delays (math.inf drops them) and the times of schedules; faults keep their own. With
-    `fresh`, what the server minted is minted anew for each client. `origins` are the live origins by service.
-    `strict` closes a WebSocket with 1008 when a message is not in the recording.
-    """
-
-    seed: int = 0
-    wall: Time = 0
-    speed: float = 1.0
-    strict: bool = False
-    fresh: bool = True
-    origins: Mapping[str, str] = field(default_factory=dict)
 
 
 class Session:
@@ -174,7 +160,7 @@ class Session:
         client = self._clients.of(request)
         bindings = self._clients.bindings(client, request.flow)
         if not request.service:
-            choice = choose_flow(self.script, request, bindings)
+            choice = self._choose(request, bindings, client)
             named = [take.request.service for take in choice.takes] or self.script.services or ("",)
             request = replace(request, service=named[0])
         view = FlowView(
@@ -269,10 +255,11 @@ class Session:
             self._answer(event, flow, flow.takes, now)
 
     def _request(self, request: Request, flow: LiveFlow, now: Time) -> None:
-        choice = choose_flow(self.script, request, flow.bindings, flow.client.progress.part)
+        choice = self._choose(replace(request, at=now), flow.bindings, flow.client)
+        if choice.refused:
+            self._note(now, flow, "refused", {"event": label(request), "why": choice.refused})
         if not choice.takes:
-            self._missed(now, flow, request, choice)
-            self._queue.push(Item(due=now, flow=flow, event=not_in_recording(request, choice.misses)))
+            self._turn_away(request, flow, choice, now)
             return
         others = [other for other in self._flows.values() if other is not flow]
         busy = {o.script.flow for o in others if o.script and o.client.progress is flow.client.progress}
@@ -283,6 +270,20 @@ class Session:
         self._take_early(flow, script.flow, now)
         self._note(now, flow, "opened", {"as": script.flow, "client": flow.client.name})
         self._react(script.opening, request, flow, now)
+
+    def _choose(self, request: Request, bindings: Bindings, client: Client) -> Choice:
+        wall = self.settings.wall + request.at
+        followed, auth = client.progress.part, self.settings.auth
+        return choose_flow(self.script, request, bindings, followed=followed, auth=auth, wall=wall)
+
+    def _turn_away(self, request: Request, flow: LiveFlow, choice: Choice, now: Time) -> None:
+        """Answer what no take answers: it is not let in, or not in the recording."""
+        if choice.refused:
+            answer = self._origins.rebased(refuse(flow.view.recorded, request, choice.refused))
+        else:
+            self._missed(now, flow, request, choice)
+            answer = not_in_recording(request, choice.misses)
+        self._queue.push(Item(due=now, flow=flow, event=replace(answer, at=now)))
 
     def _answer(self, event: Event, flow: LiveFlow, takes: Takes, now: Time) -> None:
         choice, left = takes.hear(event, flow.bindings)
@@ -311,7 +312,7 @@ class Session:
             flow.bindings.carry(before.index, after.index)
         for step, reaction in switch.due:
             due = max(now, step.at + round(reaction.delay / self.settings.speed))
-            self._set_under_way(flow, _answering(reaction, step.expectation, step.event), due, reaction)
+            self._set_under_way(flow, answering(reaction, step.expectation, step.event), due, reaction)
 
     def _closes_first(self, expectation: Expectation, flow: LiveFlow) -> bool:
         """Whether a client closes by itself that in the recording only answered the server's close."""
@@ -326,7 +327,7 @@ class Session:
         self._note(now, flow, "matched", {"event": label(event), "recorded": expectation.index + 1})
         for reaction in expectation.reactions:
             due = now + round(reaction.delay / self.settings.speed)
-            self._set_under_way(flow, _answering(reaction, expectation, event), due, reaction)
+            self._set_under_way(flow, answering(reaction, expectation, event), due, reaction)
 
     def _set_under_way(self, flow: LiveFlow, event: Event, due: Time, reaction: Reaction) -> None:
         """Queue a recorded event on its own flow, which may be another than its cause's, or not open yet."""
@@ -386,14 +387,3 @@ class Session:
         flow = self._flows.get(view.id)
         if flow is not None:  # else an earlier rule has just ended it
             self._queue.push(Item(due=due, flow=flow, event=event, strike=stage))
-
-
-def _answering(reaction: Reaction, expectation: Expectation, event: Event) -> Event:
-    """A recorded answer to a live event: pongs and closes say back what came (RFC 6455 §5.5.1, §5.5.3)."""
-    answer = reaction.event
-    if isinstance(answer, Pong) and isinstance(event, Ping):
-        return replace(answer, data=event.data)
-    recorded_code = getattr(expectation.event, "code", None)
-    if isinstance(answer, Close) and isinstance(event, Close) and answer.code == recorded_code:
-        return replace(answer, code=event.code)
-    return answer

@@ -18,7 +18,8 @@ from simulator.core.recording import Recording
 from simulator.core.replies import choose_expectation
 from simulator.core.rule import Rule
 from simulator.core.script import Expectation, compile_script, find_causes
-from simulator.core.session import Session, Settings
+from simulator.core.session import Session
+from simulator.core.settings import Settings
 from simulator.core.units import Time
 
 LIMIT = 1_000_000

@@ -10,7 +10,7 @@ from typing import Final
 
 from simulator.core.proof import RuleProof, proofs
 from simulator.core.script import Script, compile_script
-from simulator.core.session import Settings
+from simulator.core.settings import Settings
 from simulator.demo.client import Outcome, converse
 from simulator.demo.standin import running
 from simulator.files.faultfiles import load_fault

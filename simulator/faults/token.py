@@ -5,8 +5,9 @@ from __future__ import annotations
 import json as jsonlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, Final, Literal
+from typing import ClassVar, Literal
 
+from simulator.core.auth import WHY, recorded_refusal
 from simulator.core.clients import tokens
 from simulator.core.events import Close, Direction, Event, Message, Request, Response, is_upgrade
 from simulator.core.fault import Context, Fault, Kinds, delayed, sent
@@ -16,14 +17,6 @@ from simulator.core.tokens import claims_of
 from simulator.core.units import MILLISECOND, SECOND, Duration
 from simulator.faults.answers import answer, require_sendable
 from simulator.faults.close import require_close
-
-WHY: Final[Mapping[str, tuple[str, str]]] = {
-    "expired": ("TOKEN_EXPIRED", "Token has expired"),
-    "not_yet_valid": ("TOKEN_NOT_YET_VALID", "Token is not yet valid"),
-    "wrong_signature": ("INVALID_SIGNATURE", "Token signature is invalid"),
-    "revoked": ("TOKEN_REVOKED", "Token has been revoked"),
-}
-"""By the state of a token: its error code and what is said about it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +70,7 @@ class TokenFault(Fault):
 
     def _refusal(self, context: Context) -> Response:
         said = self.json is not None or bool(self.body or self.headers)
-        recorded = None if said or self.status else _recorded(context)
+        recorded = None if said or self.status else recorded_refusal(context.recorded, context.request)
         if recorded is not None:
             return replace(recorded, flow=context.flow, at=context.now, id=None, cause=None)
         _, why = WHY[self.state]
@@ -103,19 +96,3 @@ class TokenFault(Fault):
 
     def _close(self, context: Context) -> Event:
         return delayed(sent(Close, context, code=self.code, reason=self.reason), self.delay)
-
-
-def _recorded(context: Context) -> Response | None:
-    """How the recorded server refused a token: the same request's if it can be, else another's."""
-    asked = context.request
-    refused = [
-        (request, response)
-        for request, response in context.recorded
-        if response.status in (401, 403) and any(tokens(request))
-    ]
-    same = [
-        response
-        for request, response in refused
-        if asked is not None and (request.method, request.path) == (asked.method, asked.path)
-    ]
-    return next(iter([*same, *(response for _, response in refused)]), None)

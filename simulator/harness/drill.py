@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from simulator.core.errors import StagesimError
 from simulator.core.rule import Rule
 from simulator.core.script import Script
-from simulator.core.session import Settings
+from simulator.core.settings import Settings
 from simulator.core.units import NEVER
 from simulator.files.faultfiles import LoadedFault
 from simulator.harness.suite import KEPT, SuiteRun, run_suite

@@ -21,6 +21,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, ValidationError
 
+from simulator.core.auth import AuthMode
 from simulator.core.errors import FaultError
 from simulator.files.models import Strict
 from simulator.files.problems import first_problem
@@ -39,6 +40,8 @@ class Expectations(Strict):
     faults: list[str] = ["all"]
     seed: int = 0
     speed: float = 1.0
+    auth: AuthMode = AuthMode.RECORDED
+    auth_key: str | None = None
     deadline: float | None = None
     allow: Verdicts = GOOD
     expect: dict[str, dict[str, Verdicts]] = {}

@@ -9,8 +9,9 @@ from typing import Any
 
 from simulator.core.errors import StagesimError
 from simulator.core.script import compile_script
-from simulator.core.session import Settings
+from simulator.core.settings import Settings
 from simulator.files.faultfiles import load_fault
+from simulator.files.keys import auth_of
 from simulator.files.locate import find_recording
 from simulator.files.reader import load
 from simulator.harness.staging import Staging
@@ -30,7 +31,8 @@ def started(asked: Mapping[str, Any], drilled: str | None) -> Iterator[Staging]:
     rules = [rule for name in names for rule in load_fault(name).rules]
     script = compile_script(load(find_recording(str(asked["recording"]))).recording)
     speed = math.inf if asked["speed"] == "max" else float(asked["speed"])
-    settings = Settings(seed=int(asked["seed"]), speed=speed)
+    auth = auth_of(str(asked["auth"]), asked["auth_key"], "staging: auth")
+    settings = Settings(seed=int(asked["seed"]), speed=speed, auth=auth)
     with Staging(script, rules, settings, manual=bool(asked.get("manual"))) as staging:
         yield staging
 

@@ -27,12 +27,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("staging_recording", "the recording that the staging fixture plays", default="")
     parser.addini("staging_fault", "faults that the staging fixture lays over it", type="args", default=[])
     parser.addini("staging_seed", "seed of the staging fixture", default="0")
+    parser.addini("staging_auth", "whom the staging fixture lets in: recorded, verify, off", default="recorded")
+    parser.addini("staging_auth_key", "your own HS256 key for 'verify': a variable's name, or a file", default="")
     parser.addini("staging_speed", "divide recorded delays by this, or 'max'", default="1")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
-        "markers", "staging(recording, faults=(), speed=1, seed=0, manual=False): what the staging fixture plays"
+        "markers",
+        "staging(recording, faults=(), speed=1, seed=0, manual=False, auth='recorded', auth_key=None): "
+        "what the staging fixture plays",
     )
     config.addinivalue_line(
         "markers",
@@ -77,6 +81,8 @@ def _asked(request: pytest.FixtureRequest) -> dict[str, Any]:
         "faults": config.getini("staging_fault"),
         "seed": config.getini("staging_seed"),
         "speed": config.getini("staging_speed"),
+        "auth": config.getini("staging_auth"),
+        "auth_key": config.getini("staging_auth_key") or None,
     }
     for name in ("staging", "drill"):
         marker = request.node.get_closest_marker(name)

@@ -10,7 +10,7 @@ from typing import Any, Final
 from xml.etree import ElementTree
 
 from simulator.core.jsontext import Json
-from simulator.core.session import Settings
+from simulator.core.settings import Settings
 from simulator.files.redaction import Redactor
 from simulator.files.redaction.notes import redacted_text
 from simulator.harness.drill import Drill

@@ -12,7 +12,7 @@ from typing import Self, TypeVar
 from simulator.core.proof import RuleProof, proofs
 from simulator.core.rule import Rule
 from simulator.core.script import Script
-from simulator.core.session import Settings
+from simulator.core.settings import Settings
 from simulator.core.units import duration
 from simulator.files.faultfiles import load_fault
 from simulator.harness.conversation import Conversation

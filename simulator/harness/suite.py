@@ -24,7 +24,7 @@ from typing import Any
 from simulator.core.journal import Entry
 from simulator.core.rule import Rule
 from simulator.core.script import Script
-from simulator.core.session import Settings
+from simulator.core.settings import Settings
 from simulator.core.units import SECOND, Time
 from simulator.harness import reporter
 from simulator.harness.traffic import traffic

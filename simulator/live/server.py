@@ -15,7 +15,8 @@ from simulator.core.errors import StagesimError
 from simulator.core.events import Event
 from simulator.core.rule import Rule
 from simulator.core.script import Script
-from simulator.core.session import Session, Settings
+from simulator.core.session import Session
+from simulator.core.settings import Settings
 from simulator.core.units import Time
 from simulator.live.clock import Clock, RealClock
 from simulator.live.connection import Connection

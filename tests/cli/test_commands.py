@@ -62,6 +62,10 @@ def serving(*words: str, cwd: Path) -> Iterator[tuple[subprocess.Popen[str], lis
         (["replay", "golden-path", "--speed", "fast"], "--speed: expected a number above 0, or 'max'"),
         (["replay", "golden-path", "--listen", "8000"], "--listen: expected HOST:PORT"),
         (["replay", "golden-path", "--seed", "x"], "'x' is not a valid integer"),
+        (
+            ["replay", "golden-path", "--auth", "verify", "--auth-key", "none.txt"],
+            "--auth-key: cannot read the key",
+        ),
         (["replay"], "Missing argument 'RECORDING…'"),
         (["unheard-of"], "No such command 'unheard-of'"),
         (["record", "--out", "x.jsonl"], "there is nothing to record"),

@@ -10,7 +10,8 @@ from simulator.core.journal import Note
 from simulator.core.recording import Recording
 from simulator.core.rule import Rule
 from simulator.core.script import Script, compile_script
-from simulator.core.session import Session, Settings
+from simulator.core.session import Session
+from simulator.core.settings import Settings
 from simulator.core.units import MILLISECOND
 from tests.conversations import CREATED, DOWN, UP, UPGRADE, recording
 

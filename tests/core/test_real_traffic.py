@@ -17,7 +17,8 @@ from simulator.core.inside import Finder, can_stand_inside
 from simulator.core.matching import compare, label
 from simulator.core.recording import Recording
 from simulator.core.script import compile_script
-from simulator.core.session import Session, Settings
+from simulator.core.session import Session
+from simulator.core.settings import Settings
 from simulator.core.simulation import simulate
 from simulator.core.underway import HASTE
 from simulator.core.units import MILLISECOND, SECOND

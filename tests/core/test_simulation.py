@@ -10,7 +10,7 @@ from simulator.core.journal import Journal, Note
 from simulator.core.proof import proofs
 from simulator.core.recording import Recording
 from simulator.core.rule import Condition, Rule, Selector, Trigger
-from simulator.core.session import Settings
+from simulator.core.settings import Settings
 from simulator.core.simulation import simulate
 from simulator.core.units import MILLISECOND, SECOND
 from simulator.faults.close import CloseFault

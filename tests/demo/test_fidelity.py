@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from simulator.core.script import compile_script
-from simulator.core.session import Settings
+from simulator.core.settings import Settings
 from simulator.demo.golden import record_tour
 from simulator.demo.standin import COMPONENTS, build, running
 from simulator.demo.tour import Tour, tour

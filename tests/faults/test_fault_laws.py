@@ -14,7 +14,8 @@ from simulator.core.journal import Journal
 from simulator.core.recording import Recording
 from simulator.core.rule import Rule, Selector, Trigger
 from simulator.core.script import compile_script
-from simulator.core.session import Session, Settings
+from simulator.core.session import Session
+from simulator.core.settings import Settings
 from simulator.core.simulation import Driver, simulate
 from simulator.core.units import MILLISECOND, SECOND
 from simulator.faults.after_close import CloseThenTalkFault, IgnoreCloseFault

@@ -12,7 +12,7 @@ from websockets.asyncio.client import connect
 
 from simulator.core.proof import RuleProof, proofs
 from simulator.core.script import compile_script
-from simulator.core.session import Settings
+from simulator.core.settings import Settings
 from simulator.demo.tour import BACKEND_PATHS, Tour, tour
 from simulator.files.faultfiles import LoadedFault, Saw, load_fault
 from simulator.files.locate import fault_names, find_recording

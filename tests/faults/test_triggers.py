@@ -13,7 +13,7 @@ from simulator.core.events import Event, Message, Request, Response
 from simulator.core.fault import Fault
 from simulator.core.recording import Recording
 from simulator.core.rule import Rule, Selector, Trigger
-from simulator.core.session import Settings
+from simulator.core.settings import Settings
 from simulator.core.simulation import simulate
 from simulator.core.units import MILLISECOND, SECOND
 from simulator.faults.close import CloseFault

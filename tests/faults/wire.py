@@ -12,7 +12,7 @@ from simulator.core.events import Close, Direction, Event, Headers, Request, Res
 from simulator.core.recording import Recording
 from simulator.core.rule import Rule
 from simulator.core.script import compile_script
-from simulator.core.session import Settings
+from simulator.core.settings import Settings
 from simulator.core.units import MILLISECOND, duration
 from simulator.files.faultfiles import load_fault
 from simulator.live.clock import Clock, ManualClock, RealClock

@@ -8,7 +8,7 @@ import pytest
 
 from simulator.core.events import Message
 from simulator.core.reach import unreachable
-from simulator.core.session import Settings
+from simulator.core.settings import Settings
 from simulator.core.simulation import simulate
 from simulator.files.derive import derive, write_derived
 from simulator.files.faultfiles import load_fault

@@ -157,6 +157,33 @@ def test_marker(staging):
     run(pytester, tests.format(ini=3, marker=3), "--staging-seed", "3", ini=ini).assert_outcomes(passed=2)
 
 
+def test_tokens_are_verified_where_a_marker_or_the_ini_file_says_so(pytester: pytest.Pytester) -> None:
+    tests = f"""
+import jwt, os, urllib.error, urllib.request
+
+os.environ["MY_KEY"] = "a secret of my own, long enough for PyJWT"
+
+def threads(staging, **headers):
+    request = urllib.request.Request(staging.url(path="/api/threads"), headers=headers)
+    try:
+        with urllib.request.urlopen(request) as answer:
+            return answer.status
+    except urllib.error.HTTPError as refused:
+        refused.close()
+        return refused.code
+
+{MARK}, auth="verify", auth_key="MY_KEY")
+def test_marker(staging):
+    mine = jwt.encode(dict(sub="me"), os.environ["MY_KEY"])
+    assert (threads(staging), threads(staging, Authorization="Bearer " + mine)) == (401, 200)
+
+{MARK})
+def test_ini(staging):
+    assert threads(staging) == 401
+"""
+    run(pytester, tests, ini="staging_auth = verify").assert_outcomes(passed=2)
+
+
 def test_an_assertion_shows_the_conversation(pytester: pytest.Pytester) -> None:
     result = run(
         pytester,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from simulator.core.journal import Note
 from simulator.core.recording import Recording
 from simulator.core.rule import Rule, Selector
-from simulator.core.session import Settings
+from simulator.core.settings import Settings
 from simulator.core.simulation import simulate
 from simulator.core.units import MILLISECOND
 from simulator.faults.drop import DropFault

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 
 from simulator.core.recording import Recording
-from simulator.core.session import Settings
+from simulator.core.settings import Settings
 from simulator.core.simulation import simulate
 from tests.conversations import CREATED, agent_run, recordings
 

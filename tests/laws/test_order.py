@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from simulator.core.events import Close, Direction, Event, Message, Reset, ends_link
 from simulator.core.recording import Recording
 from simulator.core.rule import Rule, Selector, Trigger
-from simulator.core.session import Settings
+from simulator.core.settings import Settings
 from simulator.core.simulation import simulate
 from simulator.core.units import MILLISECOND, SECOND
 from simulator.faults.close import CloseFault

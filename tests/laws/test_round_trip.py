@@ -27,7 +27,7 @@ from simulator.core.events import (
 )
 from simulator.core.recording import Correlation, Header, Recording, Service
 from simulator.core.rule import Rule, Trigger
-from simulator.core.session import Settings
+from simulator.core.settings import Settings
 from simulator.core.simulation import simulate
 from simulator.core.units import SECOND
 from simulator.faults.stall import StallFault

@@ -12,7 +12,8 @@ from simulator.core.events import Event, Message
 from simulator.core.recording import Recording
 from simulator.core.rule import Rule, Trigger
 from simulator.core.script import compile_script
-from simulator.core.session import Session, Settings
+from simulator.core.session import Session
+from simulator.core.settings import Settings
 from simulator.core.simulation import Driver
 from simulator.core.units import MILLISECOND, SECOND, Time
 from simulator.faults.close import CloseFault

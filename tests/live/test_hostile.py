@@ -13,7 +13,7 @@ from simulator.core.fault import Context, Fault
 from simulator.core.recording import Service
 from simulator.core.rule import Rule
 from simulator.core.script import compile_script
-from simulator.core.session import Settings
+from simulator.core.settings import Settings
 from simulator.core.units import MILLISECOND
 from simulator.live.server import ReplayServer
 from tests.conversations import DOWN, agent_run, recording

@@ -8,7 +8,8 @@ import json
 from simulator.core.events import Event, Message
 from simulator.core.journal import Entry
 from simulator.core.script import compile_script
-from simulator.core.session import Session, Settings
+from simulator.core.session import Session
+from simulator.core.settings import Settings
 from simulator.core.units import MILLISECOND
 from simulator.live.clock import ManualClock
 from simulator.live.pump import Pump

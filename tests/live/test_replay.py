@@ -21,7 +21,7 @@ from simulator.core.matching import NearMiss
 from simulator.core.recording import Recording, Service
 from simulator.core.rule import Condition, Rule, Selector, Trigger
 from simulator.core.script import compile_script
-from simulator.core.session import Settings
+from simulator.core.settings import Settings
 from simulator.core.units import MILLISECOND, SECOND, duration
 from simulator.faults.close import CloseFault
 from simulator.faults.reset import ResetFault

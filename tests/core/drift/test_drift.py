@@ -25,7 +25,7 @@ from simulator.core.events import (
     Response,
 )
 from simulator.core.recording import Recording, Service
-from simulator.core.session import Settings
+from simulator.core.settings import Settings
 from simulator.core.simulation import simulate
 from simulator.core.units import MILLISECOND, SECOND
 from simulator.files.locate import find_recording

@@ -17,7 +17,8 @@ from simulator.core.journal import Journal
 from simulator.core.recording import Recording
 from simulator.core.rule import Condition, Rule, Selector, Trigger
 from simulator.core.script import compile_script
-from simulator.core.session import Session, Settings
+from simulator.core.session import Session
+from simulator.core.settings import Settings
 from simulator.core.simulation import simulate
 from simulator.core.units import MILLISECOND, SECOND
 from simulator.faults.body import DribbleFault, TruncatedBodyFault

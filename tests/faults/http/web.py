@@ -17,7 +17,7 @@ from simulator.core.fault import Fault
 from simulator.core.recording import Recording
 from simulator.core.rule import Rule
 from simulator.core.script import compile_script
-from simulator.core.session import Settings
+from simulator.core.settings import Settings
 from simulator.core.units import MILLISECOND, SECOND
 from simulator.files.faultfiles import load_fault
 from simulator.live.clock import ManualClock

@@ -13,7 +13,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from simulator.core.recording import Recording
 from simulator.core.rule import Rule
 from simulator.core.script import compile_script
-from simulator.core.session import Settings
+from simulator.core.settings import Settings
 from simulator.live.clock import Clock, RealClock
 from simulator.live.control.server import ControlServer
 from simulator.live.server import ReplayServer, ws_url

@@ -10,7 +10,7 @@ from websockets.exceptions import ConnectionClosed
 
 from simulator.core.events import Request, Response
 from simulator.core.rule import Rule
-from simulator.core.session import Settings
+from simulator.core.settings import Settings
 from simulator.faults.close import CloseFault
 from simulator.files.rulemodels import rule_of
 from simulator.live.clock import ManualClock

@@ -12,7 +12,8 @@ import pytest
 from simulator.core.events import Message, Request, Response
 from simulator.core.journal import Note
 from simulator.core.script import compile_script
-from simulator.core.session import Session, Settings
+from simulator.core.session import Session
+from simulator.core.settings import Settings
 from simulator.files.reader import load
 from simulator.live.control import server as control_server
 from simulator.live.control.feed import Feed

@@ -7,7 +7,7 @@ import pytest
 from simulator.core.events import Bytes, Chunk, Direction, End, Event, Message, Request, Reset, Response
 from simulator.core.recording import Recording
 from simulator.core.rule import Rule, Trigger
-from simulator.core.session import Settings
+from simulator.core.settings import Settings
 from simulator.core.simulation import simulate
 from simulator.core.units import MILLISECOND, SECOND
 from simulator.live.control.toxics import (

@@ -24,7 +24,7 @@ from simulator.core.proof import proofs
 from simulator.core.recording import Service
 from simulator.core.rule import Rule
 from simulator.core.script import compile_script
-from simulator.core.session import Settings
+from simulator.core.settings import Settings
 from simulator.faults.drop import DropFault
 from simulator.live.control.toxiproxy import ToxiproxyServer
 from simulator.live.server import Listen, ReplayServer, ws_url

@@ -1,0 +1,40 @@
+"""Keys of the users' own tokens: from a file or from the environment, so that no command line has them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+from simulator.core.auth import Auth, AuthMode
+from simulator.core.errors import StagesimError
+
+_HINT: Final = "give a file, or an environment variable that is set, that holds the secret of HS256 tokens"
+
+
+def auth_of(mode: str, key: str | None, place: str = "--auth") -> Auth:
+    """What is asked of tokens; `key` is the name of an environment variable, or a file. Raises StagesimError."""
+    try:
+        chosen = AuthMode(mode)
+    except ValueError:
+        expected = ", ".join(AuthMode)
+        raise StagesimError(f"expected one of {expected}, got {mode!r}", place=place) from None
+    if key is None:
+        return Auth(mode=chosen)
+    place = f"{place}{'-' if place.startswith('-') else '_'}key"
+    if chosen is not AuthMode.VERIFY:
+        raise StagesimError("no token is verified, so no key is used", place=place, hint="verify is what needs it")
+    return Auth(mode=chosen, keys=(_key(key, place),))
+
+
+def _key(named: str, place: str) -> str:
+    try:
+        text = os.environ[named] if named in os.environ else Path(named).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "it is not text"
+        raise StagesimError(f"cannot read the key: {why}", place=place, hint=_HINT) from None
+    key = text.strip()
+    if not key or "-----BEGIN" in key:
+        what = "a PEM key" if key else "nothing"
+        raise StagesimError(f"expected a shared secret, got {what}", place=place, hint=_HINT)
+    return key
