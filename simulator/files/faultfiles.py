@@ -132,7 +132,8 @@ def _inline(name: str) -> dict[str, Any] | None:
     if colon and kind in ("missing", "none") and _NAMES.fullmatch(rest):
         return {"title": f"{rest} is {kind}", kind: rest.split(",")}
     if colon and kind == "degraded" and _MODES.fullmatch(rest):
-        return {"title": f"{rest} is degraded", kind: dict(pair.split("=") for pair in rest.split(","))}
+        modes = dict(pair.split("=") for pair in rest.split(","))
+        return {"title": ", ".join(f"{name} is {mode}" for name, mode in modes.items()), kind: modes}
     return None
 
 

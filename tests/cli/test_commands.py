@@ -260,6 +260,14 @@ def test_components_are_drawn_and_faults_derived(tmp_path: Path) -> None:
     drawn = stagesim("faults", "--graph").stdout
     assert drawn.index("database") < drawn.index("db_session_factory") < drawn.index("agent_supervisor")
     assert "Startup fails, and health says why" in drawn
+    assert "degraded slow: " in drawn
+    (tmp_path / "faults").mkdir()
+    (tmp_path / "faults" / "components.yaml").write_text(
+        "components: {pump: {recovers after: 90s, degraded: {noisy: {rules: [{fault: drop}]}}}}\neffects: []\n"
+    )
+    drawn = stagesim("faults", "--graph", cwd=tmp_path).stdout
+    assert "pump recovers after 90s" in drawn
+    assert "degraded noisy" in drawn
     listed = stagesim("faults", "--derive", "golden-path").stdout.splitlines()
     assert len(listed) > 50
     assert json.loads(listed[0].partition(": ")[2])["fault"]

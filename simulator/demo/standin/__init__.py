@@ -37,12 +37,16 @@ orchestrator            200      200               200           1011 Internal e
 websocket_bridge        200      200               200           silence, though the run is done and stored
 ======================  =======  ================  ============  ==========================================
 
+A component may also be there and do its work badly. While the llm_manager is `slow`, every event of a run is late;
+while it is `stuck`, a run begins and does not go on, and agents over HTTP answer with a canned success. While the
+supervisor is forever `starting`, connections are told so after the welcome, and requests are met by silence.
+
 /api/threads is asked with a valid token. Five rows of the first table look alike because the supervisor cannot be
 built without its session factory, LLM, tools and registry, and startup then goes on without a supervisor.
 """
 
 from simulator.demo.standin.auth import BYPASS_KEY
 from simulator.demo.standin.server import Standin, running
-from simulator.demo.standin.system import COMPONENTS, System, build
+from simulator.demo.standin.system import COMPONENTS, MODES, System, build
 
-__all__ = ["BYPASS_KEY", "COMPONENTS", "Standin", "System", "build", "running"]
+__all__ = ["BYPASS_KEY", "COMPONENTS", "MODES", "Standin", "System", "build", "running"]

@@ -9,6 +9,7 @@ from http import HTTPStatus
 from aiohttp import WSCloseCode, web
 from yarl import URL
 
+from simulator.demo.standin.execute import execute
 from simulator.demo.standin.frames import ENVIRONMENT
 from simulator.demo.standin.state import HEARTBEAT, SYSTEM, TOKENS, URLS
 from simulator.demo.standin.system import System
@@ -39,6 +40,7 @@ def create_backend(
             web.get("/api/discovery/services", discovery),
             web.get("/api/threads", threads),
             web.get("/api/mcp/servers", mcp_servers),
+            web.post("/api/agents/execute", execute),
             web.get("/ws", websocket, allow_head=False),
         ]
     )

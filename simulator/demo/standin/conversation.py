@@ -16,6 +16,9 @@ HEARTBEAT_SECONDS = 20.0
 PATIENCE_SECONDS = 90.0
 """How long beyond one interval the heartbeat goes on without a pong; the socket then stays open, but silent."""
 
+ANNOUNCEMENT_SECONDS = 0.2
+"""A service that is not there is asked for a few times before the client is told."""
+
 BACKOFF_SECONDS = 0.1
 MAX_FAILURES = 5
 
@@ -70,6 +73,9 @@ class Conversation:
         )
         # The first ping is sent here and not by the task, so that the order of the first three frames is certain.
         await connection.send(frames.ping())
+        for service in self._system.announced:
+            await self._system.pace.sleep(ANNOUNCEMENT_SECONDS)
+            await connection.send(frames.service_degradation(service))
 
     async def _keep_pinging(self) -> None:
         connection = self._connection

@@ -71,6 +71,12 @@ def welcome(connection_id: str, user_id: str, *, heartbeat_interval: float, star
     return server_message("system_message", data)
 
 
+def service_degradation(service: str) -> Frame:
+    """What a connection is told of a service that does not come up."""
+    data = {"event": "service_degradation", "service": service, "message": f"{service} is not available"}
+    return server_message("system_message", data)
+
+
 def ping() -> Frame:
     """The heartbeat: JSON, not a protocol ping."""
     return server_message("ping", {"timestamp": time.time()})

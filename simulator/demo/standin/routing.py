@@ -107,6 +107,11 @@ class MessageRouter:
         """Give all requests for an agent to this handler."""
         self._handlers |= dict.fromkeys(RUN_TYPES, handler.handle)
 
+    def leave_agents(self) -> None:
+        """From now on nobody handles requests for an agent."""
+        for kind in RUN_TYPES:
+            self._handlers.pop(kind, None)
+
     async def route(self, connection: Connection, message: ClientMessage) -> bool:
         """Handle the message; False, and silence, if its type is known but nobody handles it."""
         handler = self._handlers.get(message.type)

@@ -27,6 +27,9 @@ COMPONENTS = (
 )
 """What can be taken away, in the order of construction."""
 
+MODES = (("llm_manager", "slow"), ("llm_manager", "stuck"), ("agent_supervisor", "starting"))
+"""What can be degraded, and how."""
+
 
 class System:
     """The backend's application state.
@@ -50,6 +53,7 @@ class System:
         self.connections = Connections()
         self.router = MessageRouter()
         self.startup_error: str | None = None
+        self.announced: list[str] = []
         self.resources = ExitStack()
         for name in (*COMPONENTS, "agent_handler"):
             setattr(self, name, None)
@@ -67,6 +71,19 @@ class System:
         for holder in holders:
             if hasattr(holder, name):
                 setattr(holder, name, None)
+
+    def degrade(self, name: str, mode: str) -> None:
+        """Make a component do its work badly while the system runs; raises `ValueError` for an unknown mode."""
+        match name, mode:
+            case "llm_manager", "slow":
+                self.llm_manager.slow = True
+            case "llm_manager", "stuck":
+                self.llm_manager.stuck = True
+            case "agent_supervisor", "starting":
+                self.announced.append(name)
+                self.router.leave_agents()
+            case _:
+                raise ValueError(f"mode: expected one of {MODES}, got {(name, mode)}")
 
     def close(self) -> None:
         """Give back what the components hold."""
