@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
@@ -13,6 +12,7 @@ from typing import Any
 
 import click
 
+from simulator.core import units
 from simulator.core.auth import Auth, AuthMode
 from simulator.core.corpus import compile_corpus
 from simulator.core.errors import FaultError, StagesimError
@@ -207,15 +207,10 @@ def settings_of(seed: int | None, speed: str, *, strict: bool, auth: Auth | None
 
 
 def _speed(text: str) -> float:
-    if text == "max":
-        return math.inf
     try:
-        speed = float(text)
-    except ValueError:
-        speed = 0.0
-    if not 1e-6 <= speed < math.inf:
-        raise StagesimError(f"expected a number above 0, or 'max', got {text!r}", place="--speed")
-    return speed
+        return units.speed(text)
+    except StagesimError as error:
+        raise error.within("--speed") from None
 
 
 def listen_of(text: str, option: str = "--listen") -> Listen:

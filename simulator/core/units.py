@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Annotated, Final
 
@@ -39,6 +40,19 @@ def duration(text: str | int | float) -> Time:
 
 def _not_a_duration(found: object) -> StagesimError:
     return StagesimError(f"expected a duration such as '250ms' or '2m', got {found!r}")
+
+
+def speed(given: str | float) -> float:
+    """By what recorded delays are divided: a number above 0, or 'max', which drops them. Raises StagesimError."""
+    if given == "max":
+        return math.inf
+    try:
+        number = float(given)
+    except ValueError:
+        number = 0.0
+    if not 1e-6 <= number < math.inf:
+        raise StagesimError(f"expected a number above 0, or 'max', got {given!r}")
+    return number
 
 
 def seconds(time: Time) -> str:

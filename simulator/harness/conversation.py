@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from simulator.core.events import Direction, Event, Message, Request, Response
 from simulator.core.journal import Entry, Note
 from simulator.core.matching import NearMiss, label
-from simulator.core.units import duration, seconds
+from simulator.core.units import Time, duration, seconds
 from simulator.core.visible import visible
 
 _SHOWN = 100
@@ -68,9 +68,22 @@ class Conversation:
 
     def assert_within(self, wanted: str, time: str, *, of: str | None = None) -> None:
         """This came at most '5s' after the first `of`, or after the beginning."""
-        start = next((event.at for event in self.events if of is not None and label(event) == of), 0)
-        came = next((event.at for event in self.events if label(event) == wanted and event.at >= start), None)
-        self._check(came is not None and came - start <= duration(time), f"expected {wanted} within {time}")
+        took = self._took(wanted, of)
+        self._check(took <= duration(time), f"expected {wanted} within {time}, it came after {seconds(took)}")
+
+    def assert_not_before(self, wanted: str, time: str, *, of: str | None = None) -> None:
+        """This came '5s' or more after the first `of`, or after the beginning: a client that waits to retry."""
+        took = self._took(wanted, of)
+        self._check(took >= duration(time), f"expected {wanted} not before {time}, it came after {seconds(took)}")
+
+    def _took(self, wanted: str, of: str | None) -> Time:
+        """The time to what was wanted from the first `of` before it, or from the beginning."""
+        rest = iter(self.events)
+        start = next((event.at for event in rest if label(event) == of), None) if of is not None else 0
+        came = next((event.at for event in rest if label(event) == wanted), None)
+        if start is None or came is None:
+            raise AssertionError(f"expected {wanted if start is not None else of}\n{self}")
+        return came - start
 
     def _check(self, holds: bool, problem: str) -> None:
         if not holds:

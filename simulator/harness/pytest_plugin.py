@@ -7,7 +7,8 @@ simulator is imported when a test asks for staging and not before. It depends on
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from simulator.harness.staging import Staging
 
 _DRILLED = "_staging_drilled_fault"
+_POSITIONAL = ("recording", "faults")
+_KEYS = (*_POSITIONAL, "speed", "seed", "manual", "auth", "auth_key")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -40,17 +43,22 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.addinivalue_line(
         "markers",
-        "drill(recording=None, faults=()): run the test once for each fault, through the staging fixture",
+        "drill(recording, faults, speed=1, seed=0, manual=False): run the test once for each fault, with staging",
     )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     marker = metafunc.definition.get_closest_marker("drill")
-    if marker is not None:
-        if _DRILLED not in metafunc.fixturenames:
-            metafunc.fixturenames.append(_DRILLED)
-        faults = marker.kwargs.get("faults") or marker.args[1:]
-        metafunc.parametrize(_DRILLED, list(faults))
+    if marker is None:
+        return
+    faults = _given(marker).get("faults", ())
+    if "staging" not in metafunc.fixturenames:
+        _wrong(marker, f"{metafunc.definition.name} does not use the staging fixture")
+    if not faults:
+        _wrong(marker, f"{metafunc.definition.name} names no faults")
+    if _DRILLED not in metafunc.fixturenames:
+        metafunc.fixturenames.append(_DRILLED)
+    metafunc.parametrize(_DRILLED, [faults] if isinstance(faults, str) else list(faults))
 
 
 @pytest.fixture
@@ -60,11 +68,14 @@ def staging(request: pytest.FixtureRequest) -> Iterator[Staging]:
     At the end the test fails by itself if it sent something that is not in the recording, or if a fault never
     fired. A TestCase finds it as `self.staging` too.
     """
+    from simulator.core.errors import StagesimError
     from simulator.harness.marked import check_end, started
 
-    callspec = getattr(request.node, "callspec", None)
-    drilled = callspec.params.get(_DRILLED) if callspec is not None else None
-    with started(_asked(request), drilled) as running:
+    with ExitStack() as stack:
+        try:
+            running = stack.enter_context(started(_asked(request), _drilled(request)))
+        except StagesimError as error:
+            raise pytest.fail.Exception(str(error), pytrace=False) from None
         if request.instance is not None:
             request.instance.staging = running
         yield running
@@ -73,25 +84,45 @@ def staging(request: pytest.FixtureRequest) -> Iterator[Staging]:
         pytest.fail(problem, pytrace=False)
 
 
+def _drilled(request: pytest.FixtureRequest) -> str | None:
+    """The fault that this run of a drilled test is for."""
+    callspec = getattr(request.node, "callspec", None)
+    if callspec is not None and _DRILLED in callspec.params:
+        return str(callspec.params[_DRILLED])
+    marker = request.node.get_closest_marker("drill")
+    if marker is not None:
+        _wrong(
+            marker, "pytest cannot run a method of a TestCase once for each fault; use a function or a plain class"
+        )
+    return None
+
+
 def _asked(request: pytest.FixtureRequest) -> dict[str, Any]:
     """What to play: the command line before markers before the ini file."""
     config = request.config
-    asked: dict[str, Any] = {
-        "recording": config.getini("staging_recording"),
-        "faults": config.getini("staging_fault"),
-        "seed": config.getini("staging_seed"),
-        "speed": config.getini("staging_speed"),
-        "auth": config.getini("staging_auth"),
-        "auth_key": config.getini("staging_auth_key") or None,
-    }
+    names = ("recording", "seed", "speed", "auth")
+    asked: dict[str, Any] = {key: config.getini(f"staging_{key}") for key in names}
+    asked |= {"faults": config.getini("staging_fault"), "auth_key": config.getini("staging_auth_key") or None}
     for name in ("staging", "drill"):
         marker = request.node.get_closest_marker(name)
-        if marker is not None:
-            asked |= {"recording": marker.args[0]} if marker.args else {}
-            asked |= {
-                key: value for key, value in marker.kwargs.items() if not (name == "drill" and key == "faults")
-            }
+        given = _given(marker) if marker is not None else {}
+        asked |= {key: value for key, value in given.items() if not (name == "drill" and key == "faults")}
     for key, option in (("recording", "recording"), ("faults", "fault"), ("seed", "seed")):
-        given = config.getoption(f"staging_{option}")
-        asked |= {} if given is None else {key: given}
+        said = config.getoption(f"staging_{option}")
+        asked |= {} if said is None else {key: said}
     return asked
+
+
+def _given(marker: pytest.Mark) -> dict[str, Any]:
+    """A marker's arguments by name; a name that is none fails the test, rather than being left out."""
+    given = {**dict(zip(_KEYS, marker.args, strict=False)), **marker.kwargs}
+    unknown = sorted(set(given) - set(_KEYS))
+    if unknown:
+        _wrong(marker, f"{unknown[0]!r} is not known; there are {', '.join(_KEYS)}")
+    if len(marker.args) > len(_POSITIONAL):
+        _wrong(marker, f"only {' and '.join(_POSITIONAL)} can be given without their names")
+    return given
+
+
+def _wrong(marker: pytest.Mark, problem: str) -> NoReturn:
+    pytest.fail(f"@pytest.mark.{marker.name}: {problem}", pytrace=False)

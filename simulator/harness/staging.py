@@ -6,15 +6,15 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
+from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
 from simulator.core.proof import RuleProof, proofs
-from simulator.core.rule import Rule
 from simulator.core.script import Script
 from simulator.core.settings import Settings
 from simulator.core.units import duration
-from simulator.files.faultfiles import load_fault
+from simulator.files.faultfiles import LoadedFault, load_fault
 from simulator.harness.conversation import Conversation
 from simulator.live.clock import LoopClock, ManualClock
 from simulator.live.server import ReplayServer, environment, ws_url
@@ -30,7 +30,12 @@ class Staging:
     """
 
     def __init__(
-        self, script: Script, rules: Iterable[Rule] = (), settings: Settings | None = None, *, manual: bool = False
+        self,
+        script: Script,
+        faults: Iterable[LoadedFault] = (),
+        settings: Settings | None = None,
+        *,
+        manual: bool = False,
     ) -> None:
         self.settings = settings or Settings()
         self.misses_allowed = False
@@ -38,10 +43,11 @@ class Staging:
         self.unfired_allowed = False
         """Whether a test may end without its fault having fired."""
         self._manual = manual
+        self._faults = {fault.name: [rule.name for rule in fault.rules] for fault in faults}
         self._loop = asyncio.new_event_loop()
         self._server = ReplayServer(
             script=script,
-            rules=tuple(rules),
+            rules=tuple(rule for fault in faults for rule in fault.rules),
             settings=self.settings,
             clock=ManualClock() if manual else LoopClock(self._loop),
         )
@@ -104,22 +110,24 @@ class Staging:
 
     def arm(self, fault: str, **parameters: str) -> None:
         """Lay a fault over what is running, by name or file. Raises FaultError, and ValueError if it is armed."""
-        rules = load_fault(fault, parameters).rules
+        loaded = load_fault(fault, parameters)
 
         def arm() -> None:
-            for rule in rules:
+            for rule in loaded.rules:
                 self._server.session.arm(rule, self._server.now())
+            self._faults[loaded.name] = [rule.name for rule in loaded.rules]
             self._server.pump.turn()
 
         self._call(arm)
 
-    def disarm(self, rule: str) -> bool:
-        """Take a rule away; what it held is sent in order. False if it is not armed."""
+    def disarm(self, fault: str) -> bool:
+        """Take a fault away, or a single rule; what it held is sent in order. False if it is not armed."""
 
         def disarm() -> bool:
-            found = self._server.session.disarm(rule, self._server.now())
+            rules = self._faults.get(fault) or self._faults.get(Path(fault).stem) or [fault]
+            found = [self._server.session.disarm(rule, self._server.now()) for rule in rules]
             self._server.pump.turn()
-            return found
+            return any(found)
 
         return self._call(disarm)
 
@@ -132,6 +140,12 @@ class Staging:
     def proofs(self) -> list[RuleProof]:
         """What every rule has done so far."""
         return self._call(lambda: proofs(self._server.session))
+
+    @property
+    def unfired(self) -> list[str]:
+        """Faults of which no rule has fired so far."""
+        fired = {proof.rule for proof in self.proofs if proof.exercised}
+        return [fault for fault, rules in self._faults.items() if fired.isdisjoint(rules)]
 
     def _call(self, function: Callable[[], Result]) -> Result:
         """Run something in the server's thread and wait for it."""

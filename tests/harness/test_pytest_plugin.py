@@ -135,10 +135,72 @@ def test_it(staging):
     result.stdout.fnmatch_lines(["*1 not in the recording*", "*missed: GET /unheard-of*"])
 
 
-def test_a_fault_that_never_fired_fails_the_test_by_itself(pytester: pytest.Pytester) -> None:
-    result = run(pytester, f'{MARK}, faults=["none-orchestrator"])\ndef test_it(staging):\n    pass\n')
-    result.assert_outcomes(passed=1, errors=1)
-    result.stdout.fnmatch_lines(["*the fault never fired: none-orchestrator*"])
+def test_every_fault_that_never_fired_fails_the_test_by_itself(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        f"""
+{MARK}, faults=["missing-dependencies", "database-not-initialized", "reset-at-accept"])
+def test_one_of_three(staging):
+    with pytest.raises(Exception):
+        talk(staging)
+
+{MARK}, faults=["none-orchestrator"])
+def test_none(staging):
+    pass
+""",
+    )
+    result.assert_outcomes(passed=2, errors=2)
+    result.stdout.fnmatch_lines(
+        [
+            "the fault never fired: missing-dependencies, database-not-initialized",
+            "*never fired: none-orchestrator",
+        ]
+    )
+
+
+def test_what_a_marker_says_wrongly_is_told_in_a_line(pytester: pytest.Pytester) -> None:
+    tests = f"""
+import unittest
+
+{MARK}, fault="reset")
+def test_misspelt(staging): pass
+
+@pytest.mark.staging("golden-path", [], 20)
+def test_too_many(staging): pass
+
+@pytest.mark.staging("golden-paht")
+def test_recording(staging): pass
+
+@pytest.mark.staging("golden-path", speed=0)
+def test_speed(staging): pass
+
+def test_without(staging): pass
+
+@pytest.mark.usefixtures("staging")
+class TestCase(unittest.TestCase):
+    @pytest.mark.drill("golden-path", ["reset"])
+    def test_drilled(self): pass
+"""
+    drill = 'import pytest\n@pytest.mark.drill("golden-path"'
+    pytester.makepyfile(
+        test_a=f"{drill})\ndef test_none(staging): pass",
+        test_b=f"{drill}, ['reset'])\ndef test_without(): pass",
+    )
+    result = run(pytester, tests, "--continue-on-collection-errors")
+    result.assert_outcomes(errors=8)
+    result.stdout.fnmatch_lines(
+        [
+            "@pytest.mark.drill: test_none names no faults",
+            "@pytest.mark.drill: test_without does not use the staging fixture",
+            "@pytest.mark.staging: 'fault' is not known; there are recording, faults, speed, seed, manual",
+            "@pytest.mark.staging: only recording and faults can be given without their names",
+            "golden-paht: *(did you mean golden-path[?])",
+            "speed: expected a number above 0, or 'max', got 0",
+            "staging: no recording to play (@pytest.mark.staging('NAME') or --staging-recording NAME)",
+            "@pytest.mark.drill: pytest cannot run a method of a TestCase once for each fault*",
+        ]
+    )
+    assert "Traceback" not in str(result.stdout) and "During handling" not in str(result.stdout)
 
 
 def test_the_command_line_comes_before_markers_before_the_ini_file(pytester: pytest.Pytester) -> None:
