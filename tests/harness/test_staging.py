@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from simulator.core.script import compile_script
-from simulator.core.session import Settings
+from simulator.core.settings import Settings
 from simulator.files.faultfiles import load_fault
 from simulator.harness.staging import Staging
 from tests.conversations import agent_run

@@ -28,7 +28,7 @@ def body_of(
     A text is encoded in the charset that its length on the wire speaks for, else the one that its type names.
     `unsure` says that bytes may be as they were on the wire, even if that cannot be told.
     """
-    size = length(headers)
+    size, as_sent = length(headers), unsure and isinstance(kept, bytes)
     if isinstance(kept, str):
         kept = _encoded(kept, header(headers, "content-type") or "", None if codings(headers) else size)
     body = kept or b""
@@ -37,7 +37,7 @@ def body_of(
             losses.add(OTHER_LENGTH)
         return body, resized(headers, len(body))
     encoders = [bodies.encoder(coding) for coding in reversed(codings(headers))]
-    if not body or _is_coded(body, headers) or (unsure and isinstance(kept, bytes) and None in encoders):
+    if not body or _is_coded(body, headers) or (as_sent and None in encoders):
         return body, resized(headers, len(body))
     for encode in encoders if None not in encoders else ():
         body = encode(body) if encode is not None else body

@@ -19,6 +19,7 @@ _BOM: Final = b"\xef\xbb\xbf"
 _FLOWS: Final = re.compile(rb"\d{1,12}:")
 _CASSETTE: Final = re.compile(rb"^interactions:", re.M)
 _RUBY: Final = re.compile(rb"^http_interactions:", re.M)
+_RECORDING: Final = re.compile(rb'\{\s*"stagesim"\s*:')
 _ZLIB: Final = re.compile(rb"\x78[\x01\x5e\x9c\xda]")
 _PACKED: Final = {b"PK\x03\x04": "a zip archive", b"\x1f\x8b": "a gzip file", b"\x28\xb5\x2f\xfd": "a zstd file"}
 _EXPECTED: Final = "expected a HAR, a mitmproxy dump or a vcrpy cassette"
@@ -39,7 +40,7 @@ def format_of(path: Path) -> Format:
         if head.startswith(mark):
             raise RecordingError(f"is {what}; {_EXPECTED}", place=str(path), hint="unpack it first")
     text = head.removeprefix(_BOM).lstrip()
-    if b'"stagesim"' in text.partition(b"\n")[0] and text.startswith(b"{"):
+    if _RECORDING.match(text):
         hint = f"`stagesim replay {path}` plays it"
         raise RecordingError("is a recording already", place=str(path), hint=hint)
     if text.startswith((b"{", b"[")) or _ZLIB.match(head):

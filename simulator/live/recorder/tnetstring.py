@@ -16,9 +16,10 @@ Value = None | bool | int | float | bytes | str | list["Value"] | dict["Value", 
 
 def read(file: BinaryIO, left: int) -> tuple[Value, int]:
     """The next value of a file of which `left` bytes are left, and how many are left then. Raises ValueError."""
-    head = file.read(1)
-    while head[-1:].isdigit() and len(head) <= _DIGITS:
-        head += file.read(1)
+    head = b""
+    while (char := file.read(1)).isdigit() and len(head) < _DIGITS:
+        head += char
+    head += char
     if not head[:-1].isdigit() or head[-1:] != b":":
         raise ValueError(f"expected a length and ':', got {head[:20]!r}")
     size, left = int(head[:-1]), left - len(head)
