@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 
 from simulator.core.drift.align import align
 from simulator.core.drift.differences import Difference, Drift, FlowDrift, Kind, Timing, in_order
@@ -31,13 +32,14 @@ def drift(before: Recording, after: Recording, *, strict: bool = False, toleranc
     if _digest(after) < _digest(before):
         return drift(after, before, strict=strict, tolerance=tolerance).mirrored()
     comparer = Comparer(Side.of(before, strict=strict), Side.of(after, strict=strict))
-    matches = [_match(one, two) for one, two in pair_flows(flows_of(comparer.before), flows_of(comparer.after))]
+    flows = pair_flows(flows_of(comparer.before), flows_of(comparer.after))
+    matches = [_match(one, two, strict=strict) for one, two in flows]
     for match in matches:
         for pair in match.pairs:
             comparer.learn(*pair)
     overtaking = overtakings((match.one, match.two) for match in matches if match.one and match.two)
-    flows = [_flow_drift(match, comparer, tolerance) for match in matches]
-    return Drift(flows=in_order(_with_order(flow, overtaking) for flow in flows))
+    found = [_flow_drift(match, comparer, tolerance) for match in matches]
+    return Drift(flows=in_order(_with_order(flow, overtaking) for flow in found))
 
 
 def _digest(recording: Recording) -> str:
@@ -56,13 +58,12 @@ class _Match:
     moved: list[ItemPair] = field(default_factory=list)
 
 
-def _match(one: Flow | None, two: Flow | None) -> _Match:
+def _match(one: Flow | None, two: Flow | None, *, strict: bool) -> _Match:
     match = _Match(one=one, two=two)
     if one is None or two is None:
         return match
-    for way in Direction:
-        ours = [item for item in one.items if item.direction is way]
-        theirs = [item for item in two.items if item.direction is way]
+    for way, beats in product(Direction, (False, True)):
+        ours, theirs = (_said(flow.items, way, beats=beats, strict=strict) for flow in (one, two))
         lost, new = [], []
         for first, second in align([item.keys for item in ours], [item.keys for item in theirs]):
             if first is None or second is None:
@@ -73,6 +74,11 @@ def _match(one: Flow | None, two: Flow | None) -> _Match:
         _find_moved(match, lost, new)
     match.pairs.sort(key=lambda pair: pair[0].rank)
     return match
+
+
+def _said(items: Sequence[Item], way: Direction, *, beats: bool, strict: bool) -> list[Item]:
+    """What one side said, in order; heartbeats, which come when it is time, by themselves unless it is strict."""
+    return [item for item in items if item.direction is way and (item.heartbeat and not strict) is beats]
 
 
 def _find_moved(match: _Match, lost: list[Item], new: list[Item]) -> None:
@@ -96,9 +102,9 @@ def _flow_drift(match: _Match, comparer: Comparer, tolerance: Time | None) -> Fl
     found: list[tuple[int, Difference]] = []
     for pair in match.pairs:
         found += [(pair[0].rank, each) for each in comparer.differences(*pair)]
-    found += [(item.rank, each) for item, each in crossings(match.pairs)]
+    found += [(item.rank, each) for item, each in crossings(_settled(match.pairs, comparer.before))]
     places = _places(one.items), _places(two.items)
-    found += [(pair[0].rank, _moved(pair, *places)) for pair in match.moved]
+    found += [(pair[0].rank, _moved(pair, *places)) for pair in _settled(match.moved, comparer.before)]
     timings = list(_timings(match.pairs))
     if tolerance is not None:
         found += [(rank, _late(timing)) for rank, timing in timings if timing.error > tolerance]
@@ -145,6 +151,11 @@ def _counting(items: list[Item], other: Flow, side: Side) -> list[Item]:
     """Without heartbeats of which the other flow has had some: how many there are is a matter of time."""
     beats = {(item.direction, item.label) for item in other.items if item.heartbeat}
     return [item for item in items if side.strict or (item.direction, item.label) not in beats]
+
+
+def _settled(pairs: list[ItemPair], side: Side) -> list[ItemPair]:
+    """Pairs whose order means something: heartbeats come when it is time."""
+    return [pair for pair in pairs if side.strict or not pair[0].heartbeat]
 
 
 def _moved(pair: ItemPair, before: dict[int, str], after: dict[int, str]) -> Difference:

@@ -10,7 +10,7 @@ from simulator.core.correlation import COMPOSED, TIME, TOKEN, Plan, Variable, pl
 from simulator.core.ids import has_random_part, is_id_name, is_jwt, is_secret_name, without_ids
 from simulator.core.jsontext import Json, Path
 from simulator.core.origins import Origins
-from simulator.core.recording import Recording
+from simulator.core.recording import Recording, standin_digest
 from simulator.core.timestamps import is_timestamp, looks_like_time, without_dates
 from simulator.core.units import Time
 
@@ -53,9 +53,16 @@ class Side:
             return TIME_HOLE if variable.kind == TIME else ID_HOLE
         if self._is_time(value, at):
             return TIME_HOLE
+        if self.is_secret(value):
+            return SECRET_HOLE
         if isinstance(value, str):
             return self._text(value, path, variable)
         return ID_HOLE if is_id_name(path[-1]) else value
+
+    def is_secret(self, value: Json) -> bool:
+        """Whether a text stands for a secret that was not recorded: what stands for it is another each time."""
+        known = self.recording.header.standins
+        return bool(known) and isinstance(value, str) and standin_digest(value) in known
 
     def _is_time(self, value: Json, at: Time) -> bool:
         return is_timestamp(value, self.recording.header.created + at) or (

@@ -95,6 +95,8 @@ class Comparer:
             return True
         if self.before.strict:
             return False
+        if self.before.is_secret(ours) or self.after.is_secret(theirs):
+            return isinstance(ours, str) and isinstance(theirs, str)
         our, their = one.variables.get(path), two.variables.get(path)
         if (travels(our) or travels(their)) and _may_be(our, theirs) and _may_be(their, ours):
             return True

@@ -12,6 +12,7 @@ from typing import Any, Final
 import jwt as pyjwt
 
 from simulator.core import tokens
+from simulator.core.recording import standin_digest
 from simulator.files.redaction import names, shapes
 
 _PEM_LINE: Final = re.compile(r"-----[^-\r\n]{1,64}-----")
@@ -36,16 +37,11 @@ class Made:
         self._texts.add(standin)
 
     def __contains__(self, text: str) -> bool:
-        return text in self._texts or (bool(self._known) and _public_digest(text) in self._known)
+        return text in self._texts or (bool(self._known) and standin_digest(text) in self._known)
 
     @property
     def digests(self) -> tuple[str, ...]:
-        """What tells a stand-in from a secret later; stand-ins are no secrets, so neither are these."""
-        return tuple(sorted({*self._known, *map(_public_digest, self._texts)}))
-
-
-def _public_digest(standin: str) -> str:
-    return hashlib.blake2s(standin.encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
+        return tuple(sorted({*self._known, *map(standin_digest, self._texts)}))
 
 
 class Standins:

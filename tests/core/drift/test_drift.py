@@ -24,7 +24,7 @@ from simulator.core.events import (
     Reset,
     Response,
 )
-from simulator.core.recording import Recording, Service
+from simulator.core.recording import Recording, Service, standin_digest
 from simulator.core.settings import Settings
 from simulator.core.simulation import simulate
 from simulator.core.units import MILLISECOND, SECOND
@@ -341,3 +341,24 @@ def test_a_reset_and_what_has_no_request_are_compared_as_well() -> None:
 def test_differences_are_values() -> None:
     difference = Difference(kind=Kind.FIELD, before=None, after="1")
     assert difference.mirrored().mirrored() == difference != difference.mirrored()
+
+
+def test_what_stands_for_a_secret_is_another_each_time_and_no_drift() -> None:
+    def with_key(key: str, **header: object) -> Recording:
+        fields = (("X-Bypass", key),)
+        return recording(
+            Request(flow="1", at=0, service="backend", method="GET", target="/", headers=fields), **header
+        )
+
+    hidden = with_key("uxlu-rwtokd", standins=(standin_digest("uxlu-rwtokd"),))
+    assert found(hidden, with_key("bsbd-qepajt")) == found(with_key("bsbd-qepajt"), hidden) == []
+    assert len(found(with_key("uxlu-rwtokd"), with_key("bsbd-qepajt"))) == 1
+    assert len(found(hidden, with_key("bsbd-qepajt"), strict=True)) == 1
+
+
+def test_when_a_heartbeat_comes_between_two_messages_is_a_matter_of_time() -> None:
+    ticks = [text("1", 100 * number, DOWN, type="tick", number=number) for number in range(1, 5)]
+    opening = Request(flow="1", at=0, service="backend", method="GET", target="/ws", headers=UPGRADE)
+    early, late = (recording(opening, *ticks, Ping(flow="1", at=at, direction=DOWN)) for at in (150_000, 350_000))
+    assert found(early, late) == []
+    assert [each.kind for each in drift(early, late, strict=True).differences] == [Kind.ORDER]
