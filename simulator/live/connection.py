@@ -292,18 +292,22 @@ class Connection(asyncio.Protocol):
     def _abort(self) -> None:
         """End the connection with a TCP RST."""
         self._over = True
-        if self._transport is None:
-            return
-        sock = self._transport.get_extra_info("socket")
-        if sock is not None:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self._transport.abort()
+        if self._transport is not None:
+            reset(self._transport)
 
     def close(self) -> None:
         """The server stops."""
         self._over = True
         if self._transport is not None:
             self._transport.abort()
+
+
+def reset(transport: asyncio.Transport) -> None:
+    """End a connection with a TCP RST: what lingers for no time is not ended but cut (POSIX SO_LINGER)."""
+    sock = transport.get_extra_info("socket")
+    if sock is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
 
 
 def raw_head(response: Response) -> bytes:

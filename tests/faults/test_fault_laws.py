@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simulator.core.driver import Driver
 from simulator.core.events import Close, Direction, Event, Message, Ping, Reset, ends_link
 from simulator.core.fault import Fault
 from simulator.core.journal import Journal
@@ -16,7 +17,7 @@ from simulator.core.rule import Rule, Selector, Trigger
 from simulator.core.script import compile_script
 from simulator.core.session import Session
 from simulator.core.settings import Settings
-from simulator.core.simulation import Driver, simulate
+from simulator.core.simulation import simulate
 from simulator.core.units import MILLISECOND, SECOND
 from simulator.faults.after_close import CloseThenTalkFault, IgnoreCloseFault
 from simulator.faults.burst import BurstFault, CoalesceFault

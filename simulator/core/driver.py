@@ -1,0 +1,154 @@
+"""The driver: plays the client's side of a recording, against whatever plays the server's.
+
+Sans I/O, like the session that it may face: `receive` what the server sent, `due` gives what the client sends by
+now, `deadline` says when to ask again.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field, replace
+
+from simulator.core.bindings import Bindings, Scope
+from simulator.core.correlation import ECHOED, MINTED, TOKEN, Part, Plan, Variable
+from simulator.core.events import Chunk, Direction, Event, Request, Reset, ends_link
+from simulator.core.matching import is_heartbeat
+from simulator.core.recording import Recording
+from simulator.core.replies import choose_expectation
+from simulator.core.script import Expectation, find_causes
+from simulator.core.units import Time
+
+_OWN = "own"
+"""The kind of what the client made itself, and so sends as it was recorded."""
+
+
+@dataclass(slots=True)
+class _Side:
+    """What the driver knows of one flow: which server events it waits for, and which it has seen."""
+
+    expectations: list[Expectation] = field(default_factory=list)
+    used: set[int] = field(default_factory=set)
+
+
+class Driver:
+    """Plays the client's side of a recording: each of its events follows what it followed there.
+
+    What a client says on a flow keeps its order. With a plan (see `client_plan`), values that the server made in
+    this run are sent back instead of the recorded ones. `speed` divides recorded delays.
+    """
+
+    def __init__(self, recording: Recording, plan: Plan | None = None, speed: float = 1.0) -> None:
+        self._recording, self._speed = recording, speed
+        self._bindings = Bindings(plan=plan or Plan(), client=Scope(), rng=random.Random(0), fresh=False)
+        self._sides: dict[str, _Side] = {}
+        self._queue: list[tuple[Time, int]] = []
+        self._answers: dict[int, list[tuple[Time, int]]] = {}
+        self._gone: set[str] = set()
+        causes = _causes(recording)
+        for index, event in enumerate(recording.events):
+            if event.direction is Direction.DOWNSTREAM:
+                side = self._sides.setdefault(event.flow, _Side())
+                side.expectations.append(Expectation(index=index, event=event, heartbeat=is_heartbeat(event)))
+            elif index in causes:
+                delay = event.at - recording.events[causes[index]].at
+                self._answers.setdefault(causes[index], []).append((round(delay / speed), index))
+            else:
+                self._queue.append((round(event.at / speed), index))
+
+    def receive(self, event: Event) -> None:
+        """Something came from the server, `event.at` is now."""
+        if isinstance(event, Reset):
+            self._gone.add(event.flow)
+        side = self._sides.get(event.flow)
+        if side is None:
+            return
+        found = choose_expectation(side.expectations, event, side.used, self._bindings).expectation
+        if found is not None:
+            side.used.add(found.index)
+            self._bindings.learn(found.index, event)
+            self._release(found.index, event.at)
+        if ends_link(event):
+            self._free_others(side, event)
+
+    def _free_others(self, side: _Side, end: Event) -> None:
+        """What a flow has not brought by its end it never will, and must not hold up other flows."""
+        for expectation in side.expectations:
+            waiting = self._answers.get(expectation.index, [])
+            others = [item for item in waiting if self._recording.events[item[1]].flow != end.flow]
+            self._queue += [(end.at + delay, index) for delay, index in others]
+            self._answers[expectation.index] = [item for item in waiting if item not in others]
+
+    def _release(self, cause: int, now: Time) -> None:
+        """Set under way what follows from an event."""
+        self._queue += [(now + delay, index) for delay, index in self._answers.pop(cause, [])]
+
+    def due(self, now: Time) -> list[Event]:
+        """Everything that the client sends by `now`, in order."""
+        out: list[Event] = []
+        while ready := [item for item in self._in_order() if item[0] <= now]:
+            taken = {index for _, index in ready}
+            self._queue = [item for item in self._queue if item[1] not in taken]
+            for at, index in ready:
+                event = self._recording.events[index]
+                if event.flow not in self._gone:
+                    out.append(self._bindings.substitute(index, replace(event, at=at), at))
+                self._release(index, at)
+        return out
+
+    def deadline(self) -> Time | None:
+        """When something will be due; None if that depends on the server alone."""
+        return min(self._in_order())[0] if self._queue else None
+
+    def unseen(self) -> list[Event]:
+        """What the server has not sent, of what was recorded; how it cut a stream into chunks does not matter."""
+        return [
+            expectation.event
+            for side in self._sides.values()
+            for expectation in side.expectations
+            if expectation.index not in side.used and not isinstance(expectation.event, Chunk)
+        ]
+
+    def _in_order(self) -> list[tuple[Time, int]]:
+        """What is under way by the time at which it goes out: nothing overtakes what was recorded before it."""
+        latest: dict[str, Time] = {}
+        found = []
+        for at, index in sorted(self._queue, key=lambda item: item[1]):
+            flow = self._recording.events[index].flow
+            latest[flow] = max(at, latest.get(flow, at))
+            found.append((latest[flow], index))
+        return sorted(found)
+
+
+def _causes(recording: Recording) -> dict[int, int]:
+    """What each client event follows: a server event on its flow, else for a request what the client last heard on
+    any flow, else its flow's request."""
+    causes = find_causes(recording, Direction.UPSTREAM)
+    latest: int | None = None
+    openings: dict[str, int] = {}
+    for index, event in enumerate(recording.events):
+        if event.direction is Direction.DOWNSTREAM:
+            latest = latest if is_heartbeat(event) else index
+        elif isinstance(event, Request) and latest is not None:
+            causes.setdefault(index, latest)
+        elif event.flow in openings:
+            causes.setdefault(index, openings[event.flow])
+        openings.setdefault(event.flow, index)
+    return causes
+
+
+def client_plan(plan: Plan) -> Plan:
+    """A recording's plan as the client sees it: what the server makes comes to it, the rest is its own."""
+    others: dict[int, Variable] = {}
+
+    def turned(variable: Variable) -> Variable:
+        if variable.number not in others:
+            kinds = {MINTED: ECHOED, TOKEN: ECHOED, ECHOED: _OWN}
+            parts = tuple(Part(part.begin, part.end, turned(part.variable)) for part in variable.parts)
+            kind = kinds.get(variable.kind, variable.kind)
+            others[variable.number] = replace(variable, kind=kind, parts=parts)
+        return others[variable.number]
+
+    uses = {
+        index: tuple((slot, turned(variable)) for slot, variable in pairs) for index, pairs in plan.uses.items()
+    }
+    return Plan(variables=tuple(map(turned, plan.variables)), uses=uses, correlations=plan.correlations)
