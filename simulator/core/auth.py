@@ -97,7 +97,8 @@ def admitted(
     """Those of the recorded flows that fit a request from which its answer is taken, or why it is refused."""
     fitting = list(fitting)
     granted = [item for item in fitting if not was_refused(item[0])]
-    alike = [item for item in fitting if any(tokens(item[0].request)) == any(tokens(live))]
+    shown = any(tokens(live))
+    alike = [item for item in fitting if any(tokens(item[0].request)) == shown]
     if auth.mode is AuthMode.RECORDED:
         return alike or fitting, None
     if auth.mode is AuthMode.OFF or not granted:

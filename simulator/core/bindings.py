@@ -17,6 +17,7 @@ from simulator.core.timestamps import moved
 from simulator.core.tokens import resign
 from simulator.core.units import Time
 
+_TRIES: Final = 50
 _INTEGER: Final = re.compile(r"-?[0-9]{1,1000}")
 
 
@@ -36,7 +37,8 @@ class Scope:
 class Bindings:
     """The bindings that one flow sees: its own first, then its client's.
 
-    `minted` is told every value that is made here, so that whoever sends it later is known.
+    `minted` is told every value that is made here, and `heard` every one that was learned, so that whoever sends
+    it later is known. `taken` says of a value that it is somebody's already.
     """
 
     plan: Plan
@@ -44,6 +46,8 @@ class Bindings:
     rng: random.Random
     fresh: bool = True
     minted: Callable[[str], None] = lambda value: None
+    heard: Callable[[str], None] = lambda value: None
+    taken: Callable[[str], bool] = lambda value: False
     own: Scope = field(default_factory=Scope)
 
     def learn(self, index: int, live: Event) -> None:
@@ -55,7 +59,7 @@ class Bindings:
         for slot, variable in uses:
             value = values.get(slot, MISSING)
             if value is not MISSING and (variable.kind == ECHOED or self._of(variable) is MISSING):
-                self._bind(variable, value)
+                self._bind(variable, value, self.heard)
 
     def carry(self, said: int, instead: int) -> None:
         """One recorded event was served where another could have been: their values are called the same."""
@@ -63,7 +67,7 @@ class Bindings:
         for slot, variable in self.plan.at(instead):
             value = values.get(slot, MISSING)
             if value is not MISSING and variable.kind not in (TIME, COMPOSED):
-                self._bind(variable, value)
+                self._bind(variable, value, self.heard)
 
     def stands_for(self, recorded: Json, live: Json) -> bool:
         """Whether a live value is what a recorded one is called in this run."""
@@ -110,10 +114,13 @@ class Bindings:
             return variable.value
         if variable.kind == COMPOSED:
             return _composed(variable, lambda part: self._live(part, index, wall, made))
-        value = self._made(variable, wall)
-        if variable.parts:
-            value = _composed(variable, lambda part: self._live(part, index, wall, made), self._rest)
-        self._bind(variable, value)
+        for _ in range(_TRIES):  # a short id may have been made before, for somebody else
+            value = self._made(variable, wall)
+            if variable.parts:
+                value = _composed(variable, lambda part: self._live(part, index, wall, made), self._rest)
+            if variable.kind == TIME or value == variable.value or not self.taken(str(value)):
+                break
+        self._bind(variable, value, self.minted)
         return value
 
     def _rest(self, text: str) -> str:
@@ -127,11 +134,13 @@ class Bindings:
             return resign(str(variable.value), wall - variable.wall, jti=f"{self.rng.getrandbits(128):032x}")
         return fresh(str(variable.value), self.rng)
 
-    def _bind(self, variable: Variable, value: Json) -> None:
+    def _bind(self, variable: Variable, value: Json, tell: Callable[[str], None]) -> None:
         self.own.bind(variable, value)
         self.client.bind(variable, value)
-        if variable.kind != TIME and is_unspaced(str(value)):  # many clients may send the same sentence
-            self.minted(str(value))
+        if variable.kind == TOKEN or (
+            variable.kind != TIME and is_unspaced(str(value))
+        ):  # many clients may send the same sentence
+            tell(str(value))
 
 
 def _composed(variable: Variable, live: Callable[[Variable], Json], rest: Callable[[str], str] = str) -> str:

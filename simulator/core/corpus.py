@@ -16,6 +16,7 @@ from simulator.core.jsontext import Json
 from simulator.core.places import Slot, place
 from simulator.core.recording import Header, Recording, Service
 from simulator.core.script import Expectation, FlowScript, Script, compile_script
+from simulator.core.units import Time
 
 Role = tuple[str, str, int]
 """What a variable is in its recording: its kind, the place where it first stands, and which one of those."""
@@ -23,18 +24,19 @@ Role = tuple[str, str, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Part:
-    """One recording, and where it lies in the corpus."""
+    """One recording, and where it lies in the corpus: after so many events, and so much later than the first."""
 
     name: str
     number: int
     offset: int
+    later: Time
     script: Script
 
     def flow(self, flow: str) -> str:
         return f"{self.name}/{flow}"
 
     def moved(self, event: Event) -> Event:
-        return replace(event, flow=self.flow(event.flow), id=None, cause=None)
+        return replace(event, flow=self.flow(event.flow), at=event.at + self.later, id=None, cause=None)
 
 
 def compile_corpus(recordings: Sequence[tuple[str, Recording]]) -> Script:
@@ -54,12 +56,14 @@ def compile_corpus(recordings: Sequence[tuple[str, Recording]]) -> Script:
 
 def _parts(recordings: Sequence[tuple[str, Recording]]) -> Iterator[_Part]:
     offset = 0
+    earliest = min(recording.header.created for _, recording in recordings)
     names: list[str] = []
     for number, (name, recording) in enumerate(recordings):
         names.append(name)
         times = names.count(name)
         unique = name if times == 1 else f"{name} {times}"
-        yield _Part(name=unique, number=number, offset=offset, script=compile_script(recording))
+        later = recording.header.created - earliest
+        yield _Part(name=unique, number=number, offset=offset, later=later, script=compile_script(recording))
         offset += len(recording.events)
 
 
@@ -69,7 +73,7 @@ def _header(headers: Sequence[Header]) -> Header:
         origins.setdefault(service.name, {}).update(dict.fromkeys(service.origins))
     return Header(
         title=" + ".join(header.title for header in headers if header.title),
-        created=headers[0].created,
+        created=min(header.created for header in headers),
         services=tuple(Service(name=name, origins=tuple(urls)) for name, urls in origins.items()),
         correlate=tuple(item for header in headers for item in header.correlate or ()),
     )
@@ -80,6 +84,8 @@ def _moved(flow: FlowScript, part: _Part) -> FlowScript:
         flow,
         flow=part.flow(flow.flow),
         part=part.number,
+        begins=flow.begins + part.later,
+        ends=flow.ends + part.later,
         opening=_expectation(flow.opening, part),
         expectations=tuple(_expectation(item, part) for item in flow.expectations),
     )

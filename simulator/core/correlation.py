@@ -18,6 +18,8 @@ from simulator.core.ids import (
     is_id_name,
     is_jwt,
     is_label,
+    is_opaque,
+    is_secret_name,
     is_unspaced,
     is_word,
     looks_like_id,
@@ -201,6 +203,8 @@ def _named(slot: Slot) -> str | int:
 def _minted(sighting: _Sighting, data: frozenset[str]) -> bool:
     """Whether the server made this value to be unique, and did not just say something with digits in it."""
     value, first = sighting.value, sighting.first
+    if (first.part == "cookie" or _named_secret(first)) and is_opaque(value):
+        return True
     if not isinstance(value, str) or not has_random_part(value) or looks_like_time(value):
         return False
     comes_back = bool(sighting.back) and is_distinctive(value)
@@ -216,6 +220,10 @@ def _minted(sighting: _Sighting, data: frozenset[str]) -> bool:
 
 def _names_id(slot: Slot) -> bool:
     return slot.part == "path" or any(is_id_name(step) for step in slot.at[-2:])
+
+
+def _named_secret(slot: Slot) -> bool:
+    return slot.part == "json" and is_secret_name(str(_named(slot)))
 
 
 def _name(source: str) -> str:

@@ -22,6 +22,7 @@ _TEN_DIGITS: Final = re.compile(r"\d{10}")
 _ID_KEY: Final = re.compile(
     r"(?i:(?:^|[_\-.])(?:id|ids|uuid|guid|key|nonce|sid))$|(?<=[a-z0-9])(?:Ids?|IDs?|Uuid|UUID|Guid)$"
 )
+_SHORTEST_SECRET: Final = 12
 _JWT: Final = re.compile(r"eyJ[\w-]{4,}\.eyJ[\w-]{4,}\.[\w-]*")
 _WORD: Final = re.compile(r"[A-Za-z][A-Za-z_.:/-]*")
 _VERSION: Final = re.compile(r"v?\d{1,4}(?:\.\d{1,4}){1,3}(?:[-+.][A-Za-z]\w*)?", re.I)
@@ -33,6 +34,11 @@ _CREDENTIAL_KEY: Final = re.compile(
     r"(?:x[_-])?(?:(?:access|auth|authorization|bearer|id|session|api|user|client|private)?[_-]?token|jwt|api[_-]?key)",
     re.I,
 )
+
+_OPAQUE: Final = re.compile(
+    r"(?=[^0-9]*\d)(?=[^A-Za-z]*[A-Za-z])[0-9A-Za-z]{8,}|(?=.*[a-z])(?=.*[A-Z])[0-9A-Za-z]{20,}"
+)
+_PIECE: Final = re.compile(r"%[0-9A-Fa-f]{2}|[0-9A-Za-z]{6,}")
 
 
 def looks_like_id(value: Json) -> bool:
@@ -101,6 +107,15 @@ def with_jwts(text: str, new: Callable[[str], str]) -> str:
     return _JWT.sub(lambda found: new(found[0]), text)
 
 
+def is_opaque(value: Json) -> bool:
+    """Whether a text could be a secret such as the key of a session, 'pk.Zx8kQ2pL'; only its name tells."""
+    if not is_unspaced(value) or is_label(value) or len(str(value)) < _SHORTEST_SECRET:
+        return False
+    return is_distinctive(value) or any(
+        _OPAQUE.fullmatch(piece) for piece in re.split(r"[^0-9A-Za-z]", str(value))
+    )
+
+
 def is_word(value: Json) -> bool:
     """Whether a text is a plain word such as a type or status name, which many messages share by chance."""
     return isinstance(value, str) and bool(_WORD.fullmatch(value))
@@ -116,13 +131,20 @@ def is_label(value: Json) -> bool:
 def fresh(value: str, rng: random.Random) -> str:
     """An id of the same shape: same length, words and separators, other random digits.
 
-    A UUID keeps its version and variant digits (RFC 9562 §4). A text with no random part is given back as it is.
+    A UUID keeps its version and variant digits (RFC 9562 §4). A text with no random part is given back as it is,
+    unless it `is_opaque`: of such a one every piece is another.
     """
     if _UUID.search(value):
         return _UUID.sub(lambda match: _fresh_uuid(match[0], rng), value)
     if _RANDOM_RUN.search(value):
         return _RANDOM_RUN.sub(lambda match: _fresh_run(match[0], rng), value)
-    return _fresh_run(value, rng) if _nanoid(value) else value
+    if _nanoid(value):
+        return _fresh_run(value, rng)
+    return _PIECE.sub(lambda match: _fresh_piece(match[0], rng), value) if is_opaque(value) else value
+
+
+def _fresh_piece(value: str, rng: random.Random) -> str:
+    return value if value.startswith("%") else _fresh_run(value, rng)
 
 
 def _fresh_uuid(value: str, rng: random.Random) -> str:

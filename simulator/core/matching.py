@@ -132,6 +132,11 @@ def _requests(recorded: Request, live: Request, stands_for: StandsFor, rules: Ru
     return Comparison(mismatches=(*found, *differing, *body.mismatches), score=score + body.score + same_body)
 
 
+def could_match(recorded: Request, live: Request) -> bool:
+    """Whether it is worth while to compare two requests: most of a recording's differ at first sight."""
+    return recorded.method == live.method and recorded.path.count("/") == live.path.count("/")
+
+
 def is_upgrade_request(request: Request) -> bool:
     """Whether a request asks for a WebSocket (RFC 6455 §4.1)."""
     return (header(request.headers, "upgrade") or "").lower() == "websocket"

@@ -13,11 +13,12 @@ from typing import Final, Literal
 from urllib.parse import parse_qsl, quote, quote_plus, unquote
 
 from simulator.core import jsontext
+from simulator.core.cookies import parts
 from simulator.core.events import Direction, Event, Headers, Message, Request, Response, header
 from simulator.core.ids import looks_like_id
 from simulator.core.jsontext import MISSING, Json, Path
 
-Part = Literal["path", "query", "header", "json"]
+Part = Literal["path", "query", "header", "cookie", "json"]
 
 _UNTRAVELLED: Final = frozenset(
     "accept accept-encoding accept-language connection content-length content-type date host origin server "
@@ -29,7 +30,7 @@ _UNTRAVELLED: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One value's position: `at` is (segment,), (name, nth), (field, nth) or a JSON path."""
+    """One value's position: `at` is (segment,), (name, nth), (field, nth), (cookie, nth) or a JSON path."""
 
     part: Part
     at: Path
@@ -50,11 +51,19 @@ def slots(event: Event) -> Iterator[tuple[Slot, Json]]:
             (Slot("query", (name, nth)), value) for (name, value), nth in _counted(query_items(event.query))
         )
     if isinstance(event, Request | Response):
-        fields = [(name.lower(), value) for name, value in event.headers if name.lower() not in _UNTRAVELLED]
-        yield from ((Slot("header", (name, nth)), value) for (name, value), nth in _counted(fields))
+        yield from ((slot, event.headers[at][1][begin:end]) for slot, at, begin, end in _in_headers(event.headers))
     document = json_of(event)
     if document is not MISSING:
         yield from ((Slot("json", path), value) for path, value in jsontext.leaves(document))
+
+
+def _in_headers(headers: Headers) -> Iterator[tuple[Slot, int, int, int]]:
+    """The values in header fields: slot, index of the field, and where in it they begin and end."""
+    seen: dict[tuple[str, str], int] = {}
+    for index, (field, value) in enumerate(headers):
+        for part, name, begin, end in parts(field.lower(), value) if field.lower() not in _UNTRAVELLED else ():
+            nth = seen[part, name] = seen.get((part, name), -1) + 1
+            yield Slot("cookie" if part == "cookie" else "header", (name, nth)), index, begin, end
 
 
 def _counted(items: list[tuple[str, str]]) -> Iterator[tuple[tuple[str, str], int]]:
@@ -92,7 +101,7 @@ def filled(event: Event, values: Mapping[Slot, Json]) -> Event:
     documents = {slot.at: value for slot, value in values.items() if slot.part == "json"}
     if documents:
         event = _with_json(event, documents)
-    fields = {slot.at: str(value) for slot, value in values.items() if slot.part == "header"}
+    fields = {slot: str(value) for slot, value in values.items() if slot.part in ("header", "cookie")}
     if fields and isinstance(event, Request | Response):
         event = replace(event, headers=_with_headers(event.headers, fields))
     if isinstance(event, Request):
@@ -155,12 +164,13 @@ def with_length(headers: Headers, length: int) -> Headers:
     return tuple((name, str(length) if name.lower() == "content-length" else value) for name, value in headers)
 
 
-def _with_headers(headers: Headers, values: Mapping[Path, str]) -> Headers:
-    named = list(_counted([(name.lower(), value) for name, value in headers]))
-    return tuple(
-        (name, values.get((lower, nth), value))
-        for (name, value), ((lower, _), nth) in zip(headers, named, strict=True)
-    )
+def _with_headers(headers: Headers, values: Mapping[Slot, str]) -> Headers:
+    fields = list(headers)
+    for slot, index, begin, end in reversed(list(_in_headers(headers))):
+        if slot in values:
+            name, old = fields[index]
+            fields[index] = (name, old[:begin] + values[slot] + old[end:])
+    return tuple(fields)
 
 
 def _with_target(request: Request, values: Mapping[Slot, Json]) -> str:

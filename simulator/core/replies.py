@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from simulator.core.auth import Auth, admitted
 from simulator.core.bindings import Bindings
 from simulator.core.events import Bytes, Close, Direction, Event, Message, Ping, Pong, Request, Response
-from simulator.core.matching import Comparison, Mismatch, NearMiss, compare, label
+from simulator.core.matching import Comparison, Mismatch, NearMiss, compare, could_match, label
 from simulator.core.overrides import NO_RULES, Rules
 from simulator.core.script import Expectation, FlowScript, Reaction, Script
 from simulator.core.units import Time
@@ -51,10 +51,15 @@ def choose_flow(
     """
     auth = auth or Auth()
     live, same = auth.compared(request), bindings.stands_for
-    compared = [(flow, compare(auth.compared(flow.request), live, same, flow.rules)) for flow in script.flows]
-    fitting = [(flow, outcome.score) for flow, outcome in compared if outcome.matches]
+
+    def compared(flows: Iterable[FlowScript]) -> list[tuple[FlowScript, Comparison]]:
+        return [(flow, compare(auth.compared(flow.request), live, same, flow.rules)) for flow in flows]
+
+    alike = compared(flow for flow in script.flows if could_match(flow.request, request))
+    fitting = [(flow, outcome.score) for flow, outcome in alike if outcome.matches]
     if not fitting:
-        return Choice(misses=_nearest((flow.opening, outcome, False) for flow, outcome in compared))
+        every = compared(script.flows)
+        return Choice(misses=_nearest((flow.opening, outcome, False) for flow, outcome in every))
     services = script.services
     first = min(services.index(flow.request.service) for flow, _ in fitting)
     fitting = [(flow, score) for flow, score in fitting if flow.request.service == services[first]]

@@ -23,10 +23,10 @@ from simulator.core.events import (
     ends_link,
     is_upgrade,
 )
+from simulator.core.forms import Forms
 from simulator.core.journal import Journal, Note
 from simulator.core.jsontext import Json
 from simulator.core.matching import is_upgrade_request, label
-from simulator.core.origins import Origins
 from simulator.core.pipeline import PAST, FlowView, Stage
 from simulator.core.replies import (
     Choice,
@@ -43,7 +43,6 @@ from simulator.core.settings import Settings
 from simulator.core.takes import Switch, Take, Takes
 from simulator.core.underway import Item, LiveFlow, Queue
 from simulator.core.units import Time
-from simulator.core.upgrade import agreed
 
 
 class Session:
@@ -54,7 +53,7 @@ class Session:
         self.journal = Journal()
         self.stages: list[Stage] = []
         self._clients = Clients(script.plan, self.settings.seed, fresh=self.settings.fresh)
-        self._origins = Origins.of(script.recording.header.services, self.settings.origins)
+        self._forms = Forms(script.recording, self.settings)
         self._flows: dict[str, LiveFlow] = {}
         self._early: list[tuple[str, Client, Item]] = []
         self._queue = Queue()
@@ -193,15 +192,8 @@ class Session:
             return
         event = replace(item.event, at=now)
         if item.recorded is not None:
-            event = self._live_form(item.recorded, event, flow)
+            event = self._forms.live(item.recorded, event, flow)
         self._through([event], item.stage, flow, now, out)
-
-    def _live_form(self, index: int, event: Event, flow: LiveFlow) -> Event:
-        event = replace(event, flow=flow.view.id, id=None, cause=None)
-        event = flow.bindings.substitute(index, event, self.settings.wall + event.at)
-        if isinstance(event, Response) and flow.view.request is not None:
-            event = agreed(event, flow.view.request)
-        return self._origins.rebased(event)
 
     def _through(self, events: Iterable[Event], stage: int, flow: LiveFlow, now: Time, out: list[Event]) -> None:
         """Pass events through the stages from one on; what is delayed waits in the queue."""
@@ -261,8 +253,7 @@ class Session:
         if not choice.takes:
             self._turn_away(request, flow, choice, now)
             return
-        others = [other for other in self._flows.values() if other is not flow]
-        busy = {o.script.flow for o in others if o.script and o.client.progress is flow.client.progress}
+        busy = self._busy(flow) if len(choice.takes) > 1 else set()
         script = next_take(flow.client, choice.takes, busy)
         rest = [other for other in (*choice.takes, *choice.others) if other is not script and other.upgrade]
         flow.takes = Takes.of(script, rest, request, now)
@@ -270,6 +261,11 @@ class Session:
         self._take_early(flow, script.flow, now)
         self._note(now, flow, "opened", {"as": script.flow, "client": flow.client.name})
         self._react(script.opening, request, flow, now)
+
+    def _busy(self, flow: LiveFlow) -> set[str]:
+        """The recorded flows that the client of this one is in the middle of."""
+        others = (other for other in self._flows.values() if other.client.progress is flow.client.progress)
+        return {other.script.flow for other in others if other is not flow and other.script is not None}
 
     def _choose(self, request: Request, bindings: Bindings, client: Client) -> Choice:
         wall = self.settings.wall + request.at
@@ -279,7 +275,7 @@ class Session:
     def _turn_away(self, request: Request, flow: LiveFlow, choice: Choice, now: Time) -> None:
         """Answer what no take answers: it is not let in, or not in the recording."""
         if choice.refused:
-            answer = self._origins.rebased(refuse(flow.view.recorded, request, choice.refused))
+            answer = self._forms.rebased(refuse(flow.view.recorded, request, choice.refused))
         else:
             self._missed(now, flow, request, choice)
             answer = not_in_recording(request, choice.misses)

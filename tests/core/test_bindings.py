@@ -142,7 +142,7 @@ def test_one_flow_of_a_client_knows_what_another_was_given() -> None:
 def test_who_sends_what_was_made_is_told() -> None:
     told: list[str] = []
     played = agent_run()
-    bindings = binding(played, minted=told.append)
+    bindings = binding(played, minted=told.append, heard=told.append)
     bindings.learn(6, message("x", 0, played.events[6].direction, type="start_agent", thread_id="mine-1"))
     made = served(bindings, played, 7)["data"]["run_id"]  # type: ignore[index]
     assert told == ["mine-1", made]
@@ -152,7 +152,7 @@ def test_who_sends_what_was_made_is_told() -> None:
 
 def test_a_sentence_that_many_may_send_tells_nothing() -> None:
     told: list[str] = []
-    bindings = binding(ECHO, minted=told.append)
+    bindings = binding(ECHO, heard=told.append)
     bindings.learn(2, up(0, type="start", thread_id="mine", text="Raise them"))
     assert told == ["mine"]
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 
 import pytest
 
 from simulator.core.clients import Client, Clients, next_take, same
 from simulator.core.correlation import Plan
-from simulator.core.events import Close, Event, Request
+from simulator.core.events import Close, Event, Request, Response
 from simulator.core.recording import Recording
 from simulator.core.script import FlowScript, compile_script
+from simulator.core.tokens import sign
 from simulator.core.units import MILLISECOND
 from tests.conversations import DOWN, recording
 from tests.core.playing import Staging, answer, brief, data, down, get, message, post, upgrade
@@ -225,3 +227,103 @@ def test_after_a_new_beginning_nobody_is_known() -> None:
     assert again is not first
     assert again.name == "client 3"
     assert everybody.forget() == 1
+
+
+# --- what others have as well -----------------------------------------------------------------------------------
+
+KEY, MINE, YOURS = "one-key-of-the-application", "alice-has-this-token", "bob-has-another-token"
+
+
+def test_an_api_key_that_all_have_does_not_make_them_one() -> None:
+    alice = asking("1", X_Api_Key=KEY, Authorization=f"Bearer {MINE}")
+    bob = asking("2", X_Api_Key=KEY, Authorization=f"Bearer {YOURS}")
+    assert names(alice, bob, alice, bob) == ["client 1", "client 2", "client 1", "client 2"]
+    cookie = asking("3", X_Api_Key=KEY, Cookie=f"sid={COOKIE}")
+    assert names(cookie, alice, bob, cookie) == ["client 1", "client 2", "client 3", "client 1"]
+
+
+def test_who_shows_one_more_thing_is_the_same() -> None:
+    asked = [asking("1", X_Api_Key=KEY), asking("2", X_Api_Key=KEY, Authorization=f"Bearer {MINE}")]
+    asked += [
+        asking("3", Authorization=f"Bearer {MINE}", Cookie=f"sid={COOKIE}"),
+        asking("4", Cookie=f"sid={COOKIE}"),
+    ]
+    assert names(*asked) == ["client 1"] * 4
+
+
+def test_a_new_token_about_the_same_subject_is_no_other_client() -> None:
+    mine, refreshed, yours = (sign({"sub": sub, "iat": at}) for sub, at in (("a", 1), ("a", 2), ("b", 1)))
+    asked = [asking("1", X_Api_Key=KEY, Authorization=f"Bearer {token}") for token in (mine, refreshed, yours)]
+    assert names(*asked) == ["client 1", "client 1", "client 2"]
+
+
+@pytest.mark.parametrize("name", ["page_token", "nextPageToken", "csrf_token"])
+def test_a_token_that_is_no_credential_tells_nothing(name: str) -> None:
+    assert names(*(get(f"{n}", 0, f"/items?{name}={COOKIE}") for n in range(2))) == ["client 1", "client 2"]
+
+
+NAMED = recording(
+    post("1", 0, "/rooms", name="the-room-of-alice-1", model="a-model-of-size-7"),
+    answer("1", 10, 201, name="the-room-of-alice-1", model="a-model-of-size-7"),
+    get("2", 20, "/rooms/the-room-of-alice-1"),
+    answer("2", 30, name="the-room-of-alice-1", model="a-model-of-size-7"),
+)
+
+
+def told(staging: Staging, *asked: Request) -> list[dict[str, object]]:
+    found = []
+    for request in asked:
+        staging.hears(request)
+        found.append(data(staging.says(request.at // MILLISECOND + 50)[-1]))
+    return found
+
+
+def test_a_name_that_many_may_say_tells_only_who_asks_for_it() -> None:
+    """Two who use the same model are two; who asks for the room that it has named is known."""
+    staging = Staging(NAMED)
+    first, second = told(
+        staging,
+        post("a", 0, "/rooms", name="where-alice-is-7", model="a-model-that-all-use"),
+        post("b", 100, "/rooms", name="where-bob-is-8", model="a-model-that-all-use"),
+    )
+    assert (first["name"], second["name"]) == ("where-alice-is-7", "where-bob-is-8")
+    opened = [note.detail["client"] for note in staging.notes("opened")]
+    assert len(set(opened)) == 2
+    (room,) = told(staging, get("c", 200, "/rooms/where-alice-is-7"))
+    assert room == {"name": "where-alice-is-7", "model": "a-model-that-all-use"}
+    assert staging.notes("opened")[-1].detail["client"] == opened[0]
+
+
+def test_who_shows_a_token_and_knows_an_id_of_another_is_not_the_other() -> None:
+    staging = Staging(LOGIN)
+    told(staging, replace(post("a", 0, "/sessions"), headers=(("Authorization", f"Bearer {MINE}"),)))
+    (made,) = [event for event in staging.session.journal.events if isinstance(event, Response)]
+    staging.opens("b", 100, f"/ws/{data(made)['id']}", (("Authorization", f"Bearer {YOURS}"),))
+    staging.says(200)
+    staging.opens("c", 300, f"/ws/{data(made)['id']}")
+    staging.says(400)
+    assert [note.detail["client"] for note in staging.notes("opened")] == ["client 1", "client 2", "client 1"]
+
+
+def test_short_ids_are_never_made_twice_while_there_are_others() -> None:
+    staging = Staging(recording(post("1", 0, "/sessions"), answer("1", 10, 201, id="room_of_1234")))
+    made = {str(room["id"]) for room in told(staging, *(post(f"{n}", n * 100, "/sessions") for n in range(300)))}
+    assert len(made) == 300
+
+
+def test_a_session_of_letters_and_a_long_token_are_made_for_one_client() -> None:
+    token = sign({"sub": "alice", "scope": "read " * 40})
+    played = recording(
+        post("1", 0, "/login", email="alice@example.com"),
+        answer("1", 10, access_token=token, refresh_token="rt.QwErTyUiOp.AsDfGh12345"),
+        get("2", 20, "/me", (("Authorization", f"Bearer {token}"),)),
+        answer("2", 30, email="alice@example.com"),
+    )
+    staging = Staging(played)
+    logins = told(staging, *(post(f"l{n}", n, "/login", email=f"{n}@example.com") for n in range(3)))
+    assert len({str(login["refresh_token"]) for login in logins}) == 3
+    asked = (
+        get(f"m{n}", 500, "/me", (("Authorization", f"Bearer {login['access_token']}"),))
+        for n, login in enumerate(logins)
+    )
+    assert [said["email"] for said in told(staging, *asked)] == [f"{n}@example.com" for n in range(3)]

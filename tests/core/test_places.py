@@ -59,7 +59,7 @@ def test_every_value_of_a_request_has_a_slot() -> None:
 
 def test_every_value_of_a_response_and_a_message_has_a_slot() -> None:
     response = answer("1", 0, 200, (("Set-Cookie", "a=b"), ("Date", "today")), items=[{"id": 1}, {"id": None}])
-    assert named(response) == {"header.set-cookie": "a=b", "$.items[0].id": 1, "$.items[1].id": None}
+    assert named(response) == {"cookie.a": "b", "$.items[0].id": 1, "$.items[1].id": None}
     assert named(down(0, type="x", a={"b c": [True]})) == {"$.type": "x", '$.a["b c"][0]': True}
 
 
@@ -187,7 +187,7 @@ def test_the_same_values_and_unknown_slots_change_nothing() -> None:
         (down(0), Slot("json", ("a.b", "c")), 'backend /ws < $["a.b"].c'),
         (up(0), Slot("path", (2,)), "backend /ws > path[2]"),
         (up(0), Slot("query", ("q", 1)), "backend /ws > query.q"),
-        (down(0), Slot("header", ("set-cookie", 0)), "backend /ws < header.set-cookie"),
+        (down(0), Slot("cookie", ("sid", 0)), "backend /ws < cookie.sid"),
     ],
 )
 def test_a_place_is_general_and_readable(event: Event, slot: Slot, text: str) -> None:
