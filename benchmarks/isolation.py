@@ -25,7 +25,7 @@ from websockets.asyncio.client import connect
 from simulator.core.events import Direction, Event, Message, Request, Response
 from simulator.core.recording import Header, Recording, Service
 from simulator.core.script import compile_script
-from simulator.core.session import Settings
+from simulator.core.settings import Settings
 from simulator.core.tokens import sign
 from simulator.core.units import MILLISECOND, SECOND
 from simulator.live.server import ReplayServer

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from benchmarks.isolation import Heard, Said, leaks, visited
 from simulator.core.events import Event, Headers, Message, Request, Response, header, is_upgrade
 from simulator.core.script import compile_script
-from simulator.core.session import Session, Settings
+from simulator.core.session import Session
+from simulator.core.settings import Settings
 from simulator.core.tokens import sign
 from simulator.core.units import MILLISECOND
 from tests.conversations import CREATED, UP, UPGRADE

@@ -6,7 +6,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import given, settings
 
 from simulator.core.events import (
     Bytes,
@@ -52,6 +52,7 @@ def assert_same(original: Recording, imported: Imported) -> None:
     assert compile_script(Recording(header=original.header, events=imported.events)).flows
 
 
+@settings(max_examples=40)
 @given(recordings())
 def test_every_recording_comes_back_from_a_har(original: Recording) -> None:
     assert_same(original, there_and_back(original, BACKEND))

@@ -8,11 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from mitmproxy.io import FlowReader, tnetstring
-from mitmproxy.test import tflow
-from mitmproxy.websocket import WebSocketMessage
 
 from simulator.core.errors import RecordingError
 from simulator.core.events import Close, Direction, Event, Message, Ping, Pong, Request, Reset, Response
@@ -22,12 +19,19 @@ from simulator.files.locate import find_recording
 from simulator.files.losses import Losses
 from simulator.files.reader import load
 from simulator.files.upstreams import ServiceNames, Upstream
-from simulator.live.recorder import flowexport, flowfile
-from simulator.live.recorder.flowexport import write_flows
-from simulator.live.recorder.flowfile import read_flows
+from simulator.live.recorder.needed import importing_mitmproxy
 from simulator.live.recorder.tnetstring import read
 from tests.conversations import UPGRADE, agent_run, recording, recordings
 from tests.files.importers.reading import SAMPLES, SITE, flows_of, without_frames
+
+with importing_mitmproxy("this test"):
+    from mitmproxy.io import FlowReader, tnetstring
+    from mitmproxy.test import tflow
+    from mitmproxy.websocket import WebSocketMessage
+
+    from simulator.live.recorder import flowexport, flowfile
+    from simulator.live.recorder.flowexport import write_flows
+    from simulator.live.recorder.flowfile import read_flows
 
 UP, DOWN = Direction.UPSTREAM, Direction.DOWNSTREAM
 GOLDEN = load(find_recording("golden-path")).recording
@@ -93,6 +97,7 @@ def assert_same(original: Recording, found: Imported) -> None:
     assert flows_of(found) == without_frames(original, first_end)
 
 
+@settings(max_examples=40)
 @given(recordings())
 def test_every_recording_comes_back_from_a_dump(original: Recording) -> None:
     assert_same(original, there_and_back(original, Upstream("backend", "https://api.staging")))
