@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint types golden schema clean
+.PHONY: demo test lint types golden schema verdicts clean
 
 $(VENV)/ready: pyproject.toml simulator/__init__.py
 	$(PYTHON) -m venv $(VENV)
@@ -29,6 +29,9 @@ golden: $(VENV)/ready  ## record recordings/golden-path.jsonl again from the sta
 
 schema: $(VENV)/ready  ## write recordings/schema.json again from the models
 	$(BIN)/python -m simulator.files.schema recordings/schema.json
+
+verdicts: $(VENV)/ready  ## the whole table of tests/harness/verdicts.toml, 20 times over: an hour
+	$(BIN)/python -m tests.harness.verdicts 20 4
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -218,14 +218,17 @@ def _counted(run: SuiteRun) -> str:
 def grid(done: Drill) -> Table:
     """Tests down, faults across if they fit, each with its verdict; a reason for every bad one."""
     shown = table("what each test did", "test", "fault", "verdict", "why")
-    names = short_names(list(done.judgements))
-    for name, row in zip(names, done.judgements.values(), strict=True):
+    for name, row in zip(_names(done), done.judgements.values(), strict=True):
         for fault, judgement in row.items():
             colour = COLOURS[judgement.verdict]
             verdict = f"[{colour}]{judgement.verdict}[/]"
             shown.add_row(escape(name), escape(fault), verdict, escape(judgement.reason))
             name = ""
     return shown
+
+
+def _names(done: Drill) -> list[str]:
+    return short_names(list(done.judgements))
 
 
 def _summary(done: Drill) -> str:
@@ -236,4 +239,8 @@ def _summary(done: Drill) -> str:
     lethal = "no fault was lethal" if share is None else f"{share:.0%} of lethal faults noticed"
     bad = sum(one.verdict in BAD for one in judged)
     never = f"; fired on no test: {', '.join(done.unexercised)}" if done.unexercised else ""
-    return f"{told}\n{lethal}, {bad} verdicts that a suite must not have{never}"
+    shares = [
+        (name, score(row.values())) for name, row in zip(_names(done), done.judgements.values(), strict=True)
+    ]
+    each = "".join(f"\n  {share:4.0%}  {name}" for name, share in shares if share is not None and len(shares) > 1)
+    return f"{told}\n{lethal}, {bad} verdicts that a suite must not have{never}{each}"

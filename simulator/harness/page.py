@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from importlib.resources import files
 
-from simulator.core.events import Direction, Message, Request, Response
+from simulator.core.events import Bytes, Chunk, Direction, Message, Request, Response
 from simulator.core.journal import Entry, Note
 from simulator.core.jsontext import Json
 from simulator.core.matching import label
@@ -19,6 +20,8 @@ MOST = 400
 """Entries of one conversation that the page shows."""
 LONGEST = 300
 """Characters of a payload that the page shows."""
+_ODD = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd]")
+"""What text does not have, and bytes that are no text do."""
 _PLACE = '<script id="data" type="application/json">{}</script>'
 
 
@@ -60,13 +63,19 @@ def _line(entry: Entry) -> Json:
             else None
         )
     payload: str | bytes = ""
-    if isinstance(entry, Message):
+    if isinstance(entry, Message | Chunk | Bytes):
         payload = entry.data
     elif isinstance(entry, Request | Response):
         payload = entry.body
-    text = payload if isinstance(payload, str) else payload[:LONGEST].decode(errors="replace")
+    text = payload if isinstance(payload, str) else _text(payload)
     up = entry.direction is Direction.UPSTREAM
     return {"at": at, "flow": entry.flow, "up": up, "label": label(entry), "data": text[:LONGEST]}
+
+
+def _text(data: bytes) -> str:
+    """Bytes as text if they are printable, else in hexadecimal: '81 fe 04 d2'."""
+    text = data[: 4 * LONGEST].decode(errors="replace")[:LONGEST]
+    return data[:LONGEST].hex(" ") if _ODD.search(text) else text
 
 
 def _note(note: Note) -> str:
@@ -81,5 +90,5 @@ def _note(note: Note) -> str:
 def _summary(value: Json) -> str:
     if not isinstance(value, dict):
         return "?"
-    data = value.get("data") or value.get("reason") or ""
+    data = value.get("data") or value.get("reason") or value.get("body") or ""
     return f"{value.get('label')} {data}".strip() + (" (held)" if value.get("held") else "")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,59 +11,42 @@ from xml.etree import ElementTree
 
 import pytest
 
-import simulator.demo
-from simulator.core.script import compile_script
-from simulator.core.settings import Settings
-from simulator.files.faultfiles import load_fault
-from simulator.files.locate import find_recording
+from simulator.cli.drill import chosen
+from simulator.files.locate import fault_names, find_recording
 from simulator.files.reader import load
-from simulator.harness.drill import Drill, Plan, drill
+from simulator.harness.drill import Drill
 from simulator.harness.page import as_html
 from simulator.harness.reports import as_json, as_junit
+from tests.harness import verdicts
 
-SUITE = Path(simulator.demo.__file__).parent / "agents_suite.py"
-PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(SUITE.parent)]
-FAULTS = ["none-orchestrator", "missing-dependencies", "database-not-initialized", "latency", "reset", "refuse"]
-N, S, B, H, K, X = "noticed", "survived", "blind", "hung", "skipped", "not exercised"
-TABLE = {
-    #                                none  missing  database  latency  reset  refuse
-    "test_good":                     [N,   N,       N,        S,       N,     N],
-    "test_persistent":               [N,   N,       N,        S,       N,     N],
-    "test_fallback":                 [B,   B,       B,        S,       B,     B],
-    "test_patient_for_ever":         [N,   H,       H,        S,       N,     N],
-    "test_skipped_without_health":   [X,   X,       K,        S,       X,     X],
-    "test_without_a_server":         [B,   B,       B,        B,       B,     B],
-    "test_health":                   [X,   X,       N,        S,       X,     X],
-}  # fmt: skip
-
-
-def plan(faults: list[str], command: list[str]) -> Plan:
-    script = compile_script(load(find_recording("golden-path")).recording)
-    return Plan(
-        script=script,
-        faults=[load_fault(name) for name in faults],
-        command=command,
-        recording="golden-path",
-        settings=Settings(seed=1, speed=20),
-        jobs=4,
-        deadline=15,
-    )
+FAULTS = """none-orchestrator missing-dependencies status latency reset drop masked-frame duplicate""".split()
+"""The most telling ones: `make verdicts` goes over all of them, time and again."""
+TABLE = verdicts.table()
+TESTS = list(TABLE[FAULTS[0]])
 
 
 @pytest.fixture(scope="module")
 def done() -> Drill:
-    return asyncio.run(drill(plan(FAULTS, [*PYTEST, str(SUITE)])))
+    return verdicts.drilled(FAULTS, jobs=4)
 
 
-@pytest.mark.parametrize("test", TABLE)
+@pytest.mark.parametrize("test", TESTS)
 def test_every_test_gets_the_verdict_that_it_deserves(test: str, done: Drill) -> None:
     (row,) = [row for name, row in done.judgements.items() if name.endswith(f"::{test}")]
-    assert [str(row[fault].verdict) for fault in FAULTS] == TABLE[test]
+    expected = {fault: TABLE[fault][test] for fault in FAULTS}
+    assert {fault: judgement.verdict for fault, judgement in row.items()} == expected, row
+
+
+def test_the_table_of_verdicts_is_whole() -> None:
+    assert set(TABLE) == {name for name in fault_names() if "/" not in name}
+    assert set(TESTS) == set(re.findall(r"^def (test_\w+)", verdicts.SUITE.read_text(), re.M))
+    seen = {TABLE[fault][test] for fault in FAULTS for test in TESTS}
+    assert seen == set(verdicts.LETTERS.values()), "the faults that are drilled here give every verdict"
 
 
 def test_the_control_run_passes_every_test(done: Drill) -> None:
     assert {str(test.outcome) for test in done.control.tests.values()} == {"passed"}
-    assert len(done.control.tests) == len(TABLE)
+    assert len(done.control.tests) == len(TESTS)
 
 
 def test_a_hung_test_leaves_its_stacks(done: Drill) -> None:
@@ -79,14 +62,20 @@ def test_the_json_report_has_everything(done: Drill) -> None:
     assert "agent_completed" in cell["missing"]
     assert cell["repeat"].startswith("stagesim run golden-path --fault ")
     assert "--seed 1 --speed 20" in cell["repeat"]
+    (failed,) = [row["reset"] for test, row in report["tests"].items() if test.endswith("test_good")]
+    assert "ConnectionClosedError" in failed["output"]
+    (steady,) = [flows for test, flows in report["steady state"].items() if test.endswith("test_good")]
+    assert list(steady) == ["POST /auth/e2e/test-auth", "GET /ws"]
+    assert steady["GET /ws"]["agent_completed"] == 1
     assert 0 < report["score"] < 1
 
 
 def test_the_junit_report_has_a_case_for_each(done: Drill) -> None:
     suites = ElementTree.fromstring(as_junit(done))  # noqa: S314, it is our own
     cases = suites.findall("./testsuite/testcase")
-    assert len(cases) == len(TABLE) * len(FAULTS)
+    assert len(cases) == len(TESTS) * len(FAULTS)
     assert len(suites.findall(".//failure")) == len(done.bad)
+    assert all("again: stagesim run golden-path --fault" in (case.findtext("system-out") or "") for case in cases)
 
 
 def test_the_page_stands_alone_and_no_payload_ends_its_script(done: Drill) -> None:
@@ -101,9 +90,24 @@ def test_the_page_stands_alone_and_no_payload_ends_its_script(done: Drill) -> No
 
 def test_other_commands_are_one_test() -> None:
     client = [sys.executable, "-m", "simulator.demo.client", "--frame-timeout", "1.5"]
-    done = asyncio.run(drill(plan(["reset", "latency"], client)))
+    done = verdicts.drilled(["reset", "latency"], jobs=2, command=client)
     ((_, row),) = done.judgements.items()
-    assert {fault: str(judgement.verdict) for fault, judgement in row.items()} == {"reset": N, "latency": S}
+    assert {fault: str(judgement.verdict) for fault, judgement in row.items()} == {
+        "reset": "noticed",
+        "latency": "survived",
+    }
+
+
+def test_faults_are_derived_and_given_by_name() -> None:
+    recording = load(find_recording("golden-path")).recording
+    faults = chosen(["derived:ws-*-lost", "derived:ws-agent_started-*", "reset"], recording)
+    assert [fault.name for fault in faults][:3] == [
+        "ws-handshake_validation-lost", "ws-system_message-lost", "ws-agent_started-lost"
+    ]  # fmt: skip
+    assert len({fault.name for fault in faults}) == len(faults) == 7 + 5 + 1
+    (again,) = chosen([faults[0].again], recording)
+    assert again.rules == faults[0].rules
+    assert faults[-1].name == "reset"
 
 
 def stagesim(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
