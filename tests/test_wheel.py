@@ -27,6 +27,7 @@ def test_the_wheel_holds_what_is_found_by_name(wheel: Path) -> None:
     assert "simulator/shipped/recordings/golden-path.jsonl" in names
     assert "simulator/shipped/faults/components.yaml" in names
     assert "simulator/web/drill.html" in names
+    assert "simulator/live/node_preload.cjs" in names
     assert not [name for name in names if name.startswith("tests/")]
 
 

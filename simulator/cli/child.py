@@ -8,7 +8,6 @@ import os
 import shutil
 import signal
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Final
 
 import click
@@ -84,15 +83,3 @@ def _in_foreground() -> bool:
         with contextlib.suppress(OSError):  # no terminal, or not the one that controls us
             return os.tcgetpgrp(descriptor) == os.getpgrp()
     return False
-
-
-def proxy_environment(proxy: str, ca_file: Path) -> dict[str, str]:
-    """The variables by which common clients find a proxy and trust its certificates.
-
-    Python's httpx, requests, aiohttp (trust_env) and websockets read these, and so do curl, Go and Ruby; Node
-    reads only the certificate.
-    """
-    names = ("HTTP_PROXY", "HTTPS_PROXY", "WS_PROXY", "WSS_PROXY", "ALL_PROXY")
-    found = {spelling: proxy for name in names for spelling in (name, name.lower())}
-    certificates = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
-    return found | {name: str(ca_file) for name in certificates} | {"NO_PROXY": "", "no_proxy": ""}

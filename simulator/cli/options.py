@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -27,7 +28,11 @@ from simulator.files.locate import find_recording
 from simulator.files.reader import load
 from simulator.files.upstreams import Upstream
 from simulator.live.clock import Clock, ManualClock, RealClock
+from simulator.live.hosts import Host, host_of
 from simulator.live.server import Listen
+
+if TYPE_CHECKING:
+    from simulator.live.certificates import LocalCA
 
 Command = Callable[..., Any]
 
@@ -48,8 +53,11 @@ class Playing:
     control: str | None
     toxiproxy: str | None
     manual_clock: bool
+    tls: bool
+    hosts: tuple[str, ...]
+    ca_dir: Path | None
 
-    def load(self, recordings: Sequence[str], warn: Callable[[str], None]) -> Played:
+    def load(self, recordings: Sequence[str], warn: Callable[[str], None], *, offline: bool = False) -> Played:
         """Read the recordings with these names and everything to lay over them. Raises StagesimError."""
         script = script_of(recordings, warn)
         return Played(
@@ -61,12 +69,16 @@ class Playing:
             listen=listen_of(self.listen),
             journal=self.journal,
             controls=controls_of(self.control, self.toxiproxy, manual=self.manual_clock),
+            tls=self.tls,
+            offline=offline,
+            hosts=[host_of(text, script.services) for text in self.hosts],
+            ca_folder=self.ca_dir,
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Played:
-    """A script that is to be served, and how."""
+    """A script that is to be served, and how: with `tls` or without, and `offline` through a proxy as well."""
 
     script: Script
     rules: Sequence[Rule]
@@ -74,6 +86,27 @@ class Played:
     listen: Listen
     journal: Path | None
     controls: Controls
+    tls: bool
+    offline: bool
+    hosts: Sequence[Host]
+    ca_folder: Path | None
+
+    def __post_init__(self) -> None:
+        """Raises StagesimError for a host that nobody would be told of."""
+        for option, given in (("--host", self.hosts), ("--ca-dir", self.ca_folder)):
+            if given and not (self.tls or self.offline):
+                raise StagesimError("nothing to do without --tls, or --offline where there is one", place=option)
+
+    @contextlib.contextmanager
+    def ca(self) -> Iterator[LocalCA | None]:
+        """The CA that vouches for what is served, if anything needs one."""
+        if not (self.tls or self.offline):
+            yield None
+            return
+        from simulator.live.certificates import local_ca  # with a cryptography library, so only if asked for
+
+        with local_ca(self.ca_folder) as found:
+            yield found
 
 
 def playing(command: Command) -> Command:
@@ -115,6 +148,15 @@ _OPTIONS = (
     click.option("--control", metavar="HOST:PORT", help="Offer the control API here; its URL holds its token."),
     click.option("--toxiproxy", metavar="HOST:PORT", help="Offer toxiproxy's API here, to whoever can connect."),
     click.option("--manual-clock", is_flag=True, help="Time stands still until the control API lets it pass."),
+    click.option("--tls", is_flag=True, help="Offer https and wss, with certificates of a CA of its own."),
+    click.option(
+        "--host", "hosts", multiple=True, metavar="NAME[=SERVICE]", help="A host to answer for; repeatable."
+    ),
+    click.option(
+        "--ca-dir",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Keep the CA here. Default: a new one each time.",
+    ),
 )
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import click
 
-from simulator.cli.child import check_command, proxy_environment, run_child
+from simulator.cli.child import check_command, run_child
 from simulator.cli.options import listen_of, upstream_of
 from simulator.cli.serving import interruption
+from simulator.live.environment import proxy_environment
 from simulator.live.recorder import Recorder
 from simulator.live.recorder.tofile import Recorded, recording_to
 from simulator.live.server import environment

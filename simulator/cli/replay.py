@@ -10,6 +10,7 @@ from simulator.cli import options
 from simulator.cli.serving import (
     controlling,
     interruption,
+    say_ca,
     say_control,
     say_seed,
     say_where,
@@ -45,11 +46,13 @@ def replay_command(recordings: tuple[str, ...], playing: options.Playing) -> Non
 
     async def serve() -> None:
         interrupted = interruption()
-        async with serving(played) as server, controlling(server, played.controls) as found:
-            say_seed(played.settings)
-            say_where(server)
-            say_control(found)
-            await interrupted.wait()
-            show_end(server.session)
+        with played.ca() as ca:
+            async with serving(played, ca) as server, controlling(server, played.controls) as found:
+                say_seed(played.settings)
+                say_where(server)
+                say_ca(ca)
+                say_control(found)
+                await interrupted.wait()
+                show_end(server.session)
 
     asyncio.run(serve())

@@ -14,8 +14,10 @@ from simulator.cli.replay import warn
 from simulator.cli.serving import (
     controlling,
     kept_journal,
+    say_ca,
     say_control,
     say_seed,
+    secured,
     serving,
     show_end,
     show_log,
@@ -35,7 +37,10 @@ from simulator.live.server import ReplayServer, environment, ws_url
     metavar="NAME={SERVICE.http}",
     help="Set a variable; {backend.http} and {backend.ws} are replaced.",
 )
-def run_command(words: tuple[str, ...], playing: options.Playing, named: tuple[str, ...]) -> None:
+@click.option(
+    "--offline", is_flag=True, help="Answer the command's hard-coded URLs from the recording; be its proxy."
+)
+def run_command(words: tuple[str, ...], playing: options.Playing, named: tuple[str, ...], offline: bool) -> None:
     """Serve recordings, run a command against them, and give back the command's exit code.
 
     The command finds staging in STAGESIM_URL and STAGESIM_WS_URL, and each service in STAGESIM_<NAME>_URL and
@@ -50,20 +55,26 @@ def run_command(words: tuple[str, ...], playing: options.Playing, named: tuple[s
     """
     recordings, command = divided(words)
     check_command(command)
-    played = playing.load(recordings, warn)
+    played = playing.load(recordings, warn, offline=offline)
     played = replace(played, journal=kept_journal(played.journal))
     warn_unreachable(played.script, played.rules)
 
     async def serve() -> int:
-        async with serving(played) as server, controlling(server, played.controls) as found:
-            variables = _variables(server, named) | found
-            say_seed(played.settings)
-            say_control(found, err=True)
-            code = await run_child(command, variables)
-            if code:
-                show_log(server.session)
-            show_end(server.session)
-            return code
+        with played.ca() as ca:
+            async with (
+                serving(played, ca) as server,
+                controlling(server, played.controls) as found,
+                secured(server, played, ca) as trust,
+            ):
+                variables = _variables(server, named) | found | trust
+                say_seed(played.settings)
+                say_ca(ca, err=True)
+                say_control(found, err=True)
+                code = await run_child(command, variables)
+                if code:
+                    show_log(server.session)
+                show_end(server.session)
+                return code
 
     code = asyncio.run(serve())
     click.echo(f"journal in {played.journal}", err=True)

@@ -6,11 +6,13 @@ import asyncio
 import contextlib
 import os
 import signal
+import ssl
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -31,14 +33,19 @@ from simulator.files.journalfile import JournalFile
 from simulator.files.redaction import Redactor
 from simulator.files.redaction.notes import redacted_entry
 from simulator.harness.conversation import Conversation
+from simulator.live.environment import certificate_environment
+from simulator.live.hosts import origins_of
 from simulator.live.server import ReplayServer
+
+if TYPE_CHECKING:
+    from simulator.live.certificates import LocalCA
 
 LOGGED = 40
 """Lines of the server's log that a failed command gets."""
 
 
 @asynccontextmanager
-async def serving(played: Played) -> AsyncIterator[ReplayServer]:
+async def serving(played: Played, ca: LocalCA | None = None) -> AsyncIterator[ReplayServer]:
     """A running replay server; its journal goes to a file, redacted like a recording."""
     clock, script = played.controls.clock(), played.script
     with contextlib.ExitStack() as stack:
@@ -54,6 +61,8 @@ async def serving(played: Played) -> AsyncIterator[ReplayServer]:
             listen=played.listen,
             clock=clock,
             keep=None if journal is None else journal.write,
+            tls=_context(played, ca),
+            origins=origins_of(played.hosts, script.services) if played.offline else None,
         )
         await server.start()
         if journal is not None:
@@ -62,6 +71,32 @@ async def serving(played: Played) -> AsyncIterator[ReplayServer]:
             yield server
         finally:
             await server.stop()
+
+
+def _context(played: Played, ca: LocalCA | None) -> ssl.SSLContext | None:
+    """What the ports speak TLS with: a certificate for this machine and the hosts that were named."""
+    if ca is None or not played.tls:
+        return None
+    names = ("localhost", "127.0.0.1", "::1", played.listen.host, *(host.name for host in played.hosts))
+    return ca.context(tuple(dict.fromkeys(names)))
+
+
+@asynccontextmanager
+async def secured(server: ReplayServer, played: Played, ca: LocalCA | None) -> AsyncIterator[dict[str, str]]:
+    """What makes a child command trust the replay, and come to it offline, as environment variables."""
+    if ca is None:
+        yield {}
+    elif not played.offline:
+        yield certificate_environment(ca.trusted)
+    else:
+        from simulator.live.offline import offline
+
+        async with offline(server, played.hosts, ca, complain) as variables:
+            yield variables
+
+
+def complain(line: str) -> None:
+    click.echo(f"stagesim: {line}", err=True)
 
 
 @asynccontextmanager
@@ -112,6 +147,12 @@ def say_control(controls: Mapping[str, str], *, err: bool = False) -> None:
     """One line for each way to control the replay. The control API's URL is a secret of this run."""
     for name, url in controls.items():
         click.echo(f"{name.removeprefix('STAGESIM_').lower()} on {url}", err=err)
+
+
+def say_ca(ca: LocalCA | None, *, err: bool = False) -> None:
+    """One line for the certificate that clients must trust."""
+    if ca is not None:
+        click.echo(f"CA in {ca.file}", err=err)
 
 
 def say_seed(settings: Settings) -> None:

@@ -37,6 +37,7 @@ from simulator.core.places import with_length
 from simulator.core.units import Time
 from simulator.live.frames import FrameParser, encode, frame_parsers, negotiated
 from simulator.live.handshake import switching
+from simulator.live.tls import Tell
 
 MAX_HEAD: Final = 256 * 1024
 """Bytes of a request's head that are read; what is longer is refused with 431."""
@@ -46,6 +47,9 @@ LINGER: Final = 1.0
 """Seconds that a refused client is heard out."""
 CLOSE_TIMEOUT: Final = 10.0
 """Seconds that a client has to answer a close frame before the connection is ended (RFC 6455 §7.1.1)."""
+
+Route = Callable[[h11.Request], str]
+"""Says which service a request is for, by the host that it names. Raises RemoteProtocolError for a stranger."""
 
 
 class Hub(Protocol):
@@ -59,17 +63,18 @@ class Hub(Protocol):
 
 
 class Connection(asyncio.Protocol):
-    """The server's end of one TCP connection; `service` is what its port stands for, '' for all."""
+    """The server's end of one connection; `service` is what its port stands for, '' for all.
+
+    With a `route`, every request says for itself which service it is for.
+    """
 
     def __init__(
-        self,
-        hub: Hub,
-        service: str,
-        on_made: Callable[[Connection], None],
-        on_lost: Callable[[Connection], None],
+        self, hub: Hub, service: str, on_made: Tell, on_lost: Tell, *, route: Route | None = None
     ) -> None:
+        self.service: str | None = None if route is not None else service
+        self._route = route or (lambda request: service)
         self._on_made = on_made
-        self._hub, self.service, self._on_lost = hub, service, on_lost
+        self._hub, self._on_lost = hub, on_lost
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD)
         self._transport: asyncio.Transport | None = None
         self._flow: str | None = None
@@ -147,6 +152,7 @@ class Connection(asyncio.Protocol):
     def _open(self) -> None:
         if self._head is None:
             return
+        service = self._route(self._head)
         self._flow = self._hub.opened(self)
         headers: Headers = tuple(
             (name.decode("latin-1"), value.decode("latin-1")) for name, value in self._head.headers.raw_items()
@@ -154,7 +160,7 @@ class Connection(asyncio.Protocol):
         self._request = Request(
             flow=self._flow,
             at=self._hub.now(),
-            service=self.service,
+            service=service,
             method=self._head.method.decode("ascii"),
             target=_origin_form(self._head.target.decode("latin-1")),
             headers=headers,
@@ -182,7 +188,7 @@ class Connection(asyncio.Protocol):
                 break
             if isinstance(event, Reset):
                 self._write(b"".join(out))
-                self._abort() if event.rst else self._end()
+                self._abort() if event.rst else self._vanish()
                 return
             out.append(self._bytes_of(event))
         self._write(b"".join(out))
@@ -258,23 +264,15 @@ class Connection(asyncio.Protocol):
 
     def _refuse(self, status: int, reason: str) -> None:
         """Answer what is not HTTP; no flow begins."""
-        if self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            body = f"{reason}\n".encode()
-            fields = [("Content-Type", "text/plain"), ("Content-Length", str(len(body))), ("Connection", "close")]
-            self._write(raw_head(Response(flow="", at=0, status=status, headers=tuple(fields))) + body)
-        self._linger()
+        if self._over:  # a request behind another, whose answer went out at once, was refused already
+            return
+        answers = self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE)
+        self._linger(refusal(status, reason) if answers else b"")
 
-    def _linger(self) -> None:
-        """End our side, and hear the client out for a moment: unread bytes would turn the end into a reset.
-
-        The reset would take the answer with it (RFC 9112 §9.6).
-        """
+    def _linger(self, last: bytes = b"") -> None:
         self._over = True
-        if self._transport is not None and self._transport.can_write_eof():
-            self._transport.write_eof()
-            asyncio.get_running_loop().call_later(LINGER, self.close)
-        else:
-            self._end()
+        if self._transport is not None:
+            end_with(self._transport, last)
 
     def _write(self, data: bytes) -> None:
         if data and self._transport is not None and not self._transport.is_closing():
@@ -288,6 +286,11 @@ class Connection(asyncio.Protocol):
         """End the connection after what has been written (a FIN)."""
         if self._transport is not None:
             self._transport.close()
+
+    def _vanish(self) -> None:
+        """End the connection as a process does that died: a FIN, and over TLS no goodbye before it."""
+        if self._transport is not None:
+            self._transport.get_extra_info("wire", self._transport).close()
 
     def _abort(self) -> None:
         """End the connection with a TCP RST."""
@@ -317,6 +320,29 @@ def raw_head(response: Response) -> bytes:
         *(f"{name}: {value}" for name, value in response.headers),
     ]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
+def refusal(status: int, problem: str, *, reason: str = "") -> bytes:
+    """An answer in plain text that ends its connection."""
+    body = f"{problem}\n".encode()
+    fields = (("Content-Type", "text/plain"), ("Content-Length", str(len(body))), ("Connection", "close"))
+    return raw_head(Response(flow="", at=0, status=status, reason=reason, headers=fields)) + body
+
+
+def end_with(transport: asyncio.Transport, last: bytes) -> None:
+    """Write the last bytes, end our side, and hear the client out for a moment.
+
+    Bytes that are left unread would turn the end into a reset, which takes the answer with it (RFC 9112 §9.6).
+    """
+    if transport.is_closing():
+        return
+    if last:
+        transport.write(last)
+    if transport.can_write_eof():
+        transport.write_eof()
+        asyncio.get_running_loop().call_later(LINGER, transport.abort)
+    else:
+        transport.close()
 
 
 def _origin_form(target: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -13,14 +14,17 @@ from urllib.parse import urlsplit
 
 from simulator.core.errors import StagesimError
 from simulator.core.events import Event
+from simulator.core.journal import Note
+from simulator.core.jsontext import Json
 from simulator.core.rule import Rule
 from simulator.core.script import Script
 from simulator.core.session import Session
 from simulator.core.settings import Settings
 from simulator.core.units import Time
 from simulator.live.clock import Clock, RealClock
-from simulator.live.connection import Connection
+from simulator.live.connection import Connection, Route
 from simulator.live.pump import Keep, Pump
+from simulator.live.tls import Door, Wire
 
 STOP_TIMEOUT: Final = 5.0
 """Seconds that connections get to end when the server stops."""
@@ -39,7 +43,9 @@ class ReplayServer:
     """Serves a script until stopped; all of it happens on the loop that started it.
 
     The first service's port answers for all services, so that one URL is enough where paths do not clash; every
-    service has a port that answers for it alone. `urls` are http origins by service name, known after `start`.
+    service has a port that answers for it alone. `urls` are origins by service name, known after `start`: https
+    with a context for `tls`, though every port answers to plain HTTP as well. `origins` are what recorded absolute
+    URLs name instead of what was recorded, by service; by default, `urls`.
     """
 
     script: Script
@@ -48,10 +54,12 @@ class ReplayServer:
     listen: Listen = field(default_factory=Listen)
     clock: Clock = field(default_factory=RealClock)
     keep: Keep | None = None
+    tls: ssl.SSLContext | None = None
+    origins: Mapping[str, str] | None = None
     urls: dict[str, str] = field(init=False, default_factory=dict)
     pump: Pump = field(init=False)
     _servers: dict[str, asyncio.Server] = field(init=False, default_factory=dict)
-    _connections: set[Connection] = field(init=False, default_factory=set)
+    _wires: set[Wire] = field(init=False, default_factory=set)
     _flows: dict[str, Connection] = field(init=False, default_factory=dict)
     _stopped: bool = field(init=False, default=False)
     _idle: asyncio.Event = field(init=False, default_factory=asyncio.Event)
@@ -63,15 +71,17 @@ class ReplayServer:
         sockets = {}
         for index, service in enumerate(services):
             sockets[service] = bound(self.listen.host, self.listen.port if index == 0 else 0)
-        self.urls = {service: _url(sock) for service, sock in sockets.items()}
-        settings = replace(self.settings, origins=self.urls, wall=self.clock.wall)
+        scheme = "http" if self.tls is None else "https"
+        self.urls = {service: url_of(sock, scheme) for service, sock in sockets.items()}
+        origins = self.urls if self.origins is None else self.origins
+        settings = replace(self.settings, origins=origins, wall=self.clock.wall)
         session = Session(self.script, self.rules, settings)
         self.pump = Pump(session, self.clock, self._perform, self.keep, self._cut)
         for service, sock in sockets.items():
             await self._serve(service, sock)
 
     async def _serve(self, service: str, sock: socket.socket) -> None:
-        factory = partial(self.connected, self._speaks_for(service))
+        factory = partial(self.entered, self._speaks_for(service), self.tls)
         loop = asyncio.get_running_loop()
         server = await loop.create_server(factory, sock=sock, backlog=1024, start_serving=False)
         self._servers[service] = server  # before anything else has its turn
@@ -88,13 +98,13 @@ class ReplayServer:
         self._servers.pop(service).close()
         for flow in self.session.live:
             connection = self._flows.get(flow.view.id)
-            mine = connection is not None and connection.service == self._speaks_for(service)
+            mine = connection is not None and connection.service in (service, self._speaks_for(service))
             if mine or (flow.view.request is not None and flow.view.request.service == service):
                 self.session.cut(flow.view.id, self.now())
         self.pump.turn()
-        for connection in list(self._connections):
-            if connection.service == self._speaks_for(service):
-                connection.close()  # it was kept for a next request
+        for wire in list(self._wires):
+            if wire.service in (service, self._speaks_for(service)):
+                wire.close()  # it was kept for a next request
 
     async def bring_up(self, service: str) -> None:
         """Listen again, where it was. Raises StagesimError where somebody else has taken the port."""
@@ -103,7 +113,8 @@ class ReplayServer:
             await self._serve(service, bound(url.hostname or "", url.port or 0))
 
     def is_up(self, service: str) -> bool:
-        return service in self._servers
+        """Whether a service is there; '' is whichever answers first."""
+        return (service or next(iter(self.urls))) in self._servers
 
     @property
     def session(self) -> Session:
@@ -119,11 +130,11 @@ class ReplayServer:
         self._stopped = True
         for server in self._servers.values():
             server.close()
-        for connection in list(self._connections):
-            connection.close()
+        for wire in list(self._wires):
+            wire.close()
         with contextlib.suppress(TimeoutError):  # a connection that asyncio never ends must not keep us
             async with asyncio.timeout(STOP_TIMEOUT):
-                if self._connections:
+                if self._wires:
                     await self._idle.wait()
                 for server in self._servers.values():
                     await server.wait_closed()
@@ -131,19 +142,35 @@ class ReplayServer:
 
     # --- what connections need ---------------------------------------------------------------------------------
 
-    def connected(self, service: str) -> Connection:
-        return Connection(self, service, self._made, self._lost)
+    def entered(self, service: str, context: ssl.SSLContext | None) -> asyncio.Protocol:
+        """What serves a new connection, TLS or plain if there is a context."""
+        if context is None:
+            return self.connected(service)
+        return Door(
+            service, lambda: context, lambda: self.connected(service), on_made=self.made, on_lost=self.lost
+        )
 
-    def _made(self, connection: Connection) -> None:
+    def connected(self, service: str, route: Route | None = None) -> Connection:
+        return Connection(self, service, self.made, self.lost, route=route)
+
+    def made(self, wire: Wire) -> None:
+        """There is something to end when the server stops."""
         if self._stopped:
-            connection.close()
-        self._connections.add(connection)
+            wire.close()
+        self._wires.add(wire)
         self._idle.clear()
 
-    def _lost(self, connection: Connection) -> None:
-        self._connections.discard(connection)
-        if not self._connections:
+    def lost(self, wire: Wire) -> None:
+        self._wires.discard(wire)
+        if not self._wires:
             self._idle.set()
+
+    def missed(self, event: str, nearest: list[str]) -> None:
+        """Note a request that could not become a flow, because nothing in the recording is like it."""
+        self.pump.turn()  # what was due before goes into the journal before it
+        detail: dict[str, Json] = {"event": event, "nearest": [*nearest]}
+        self.session.journal.add(Note(at=self.now(), flow="", what="missed", detail=detail))
+        self.pump.turn()
 
     def now(self) -> Time:
         return self.clock.now()
@@ -173,9 +200,10 @@ class ReplayServer:
             connection.perform(events)
 
 
-def _url(sock: socket.socket) -> str:
+def url_of(sock: socket.socket, scheme: str = "http") -> str:
+    """The origin of what listens on a socket."""
     host, port = sock.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 def bound(host: str, port: int) -> socket.socket:
