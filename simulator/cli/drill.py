@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -19,10 +19,12 @@ from rich.table import Table
 from simulator.cli import options
 from simulator.cli.child import check_command
 from simulator.cli.replay import warn
+from simulator.cli.serving import complain
 from simulator.cli.shrink import shrink_and_write, wanted_of
 from simulator.cli.tables import table
 from simulator.core.errors import FaultError, StagesimError
 from simulator.core.recording import Recording
+from simulator.core.script import Script
 from simulator.files.derive import PREFIX
 from simulator.files.faultfiles import LoadedFault, load_fault
 from simulator.files.keys import auth_of
@@ -33,6 +35,10 @@ from simulator.harness.page import as_html
 from simulator.harness.reports import as_json, as_junit, short_names
 from simulator.harness.suite import SuiteRun
 from simulator.harness.verdict import BAD, Verdict, score
+from simulator.live.hosts import host_of
+
+if TYPE_CHECKING:
+    from simulator.live.offline import Offline
 
 COLOURS = {
     Verdict.NOTICED: "green",
@@ -56,6 +62,8 @@ COLOURS = {
 @click.option("--speed", default="1", metavar="N|max", help="Divide recorded delays; 'max' drops them.")
 @options.authorizing[0]
 @options.authorizing[1]
+@click.option("--offline", is_flag=True, help="Answer the command's hard-coded URLs from the recording.")
+@click.option("--host", "hosts", multiple=True, metavar="NAME[=SERVICE]", help="A host to answer for; repeatable.")
 @click.option("-j", "--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="Runs at a time.")
 @click.option("--deadline", type=click.FloatRange(1), help="Seconds for each test. Default: from the control run.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write it all as JSON.")
@@ -130,6 +138,8 @@ def _check(command: tuple[str, ...], given: Mapping[str, Any]) -> None:
     for path in (given[name] for name in (*reports, "out") if given[name] is not None):
         if not path.absolute().parent.is_dir():
             raise StagesimError("there is no such folder", place=str(path.absolute().parent))
+    if given["hosts"] and not given["offline"]:
+        raise StagesimError("nothing to do without --offline", place="--host")
 
 
 def _plan(recording: str, patterns: Sequence[str], command: Sequence[str], given: Mapping[str, Any]) -> Plan:
@@ -144,7 +154,17 @@ def _plan(recording: str, patterns: Sequence[str], command: Sequence[str], given
         ),
         jobs=given["jobs"],
         deadline=given["deadline"],
+        offline=_offline(script, given["hosts"]) if given["offline"] else None,
     )
+
+
+def _offline(script: Script, hosts: Sequence[str]) -> Offline:
+    """What leads the command's clients to its runs; its CA lasts as long as the command line."""
+    from simulator.live.certificates import local_ca
+    from simulator.live.offline import Offline
+
+    ca = click.get_current_context().with_resource(local_ca())
+    return Offline(hosts=[host_of(text, script.services) for text in hosts], ca=ca, say=complain)
 
 
 def _run(plan: Plan, expected: Expectations | None, reports: Mapping[Path, Callable[[Drill], str]]) -> int:

@@ -89,9 +89,9 @@ async def secured(server: ReplayServer, played: Played, ca: LocalCA | None) -> A
     elif not played.offline:
         yield certificate_environment(ca.trusted)
     else:
-        from simulator.live.offline import offline
+        from simulator.live.offline import Offline, offline
 
-        async with offline(server, played.hosts, ca, complain) as variables:
+        async with offline(server, Offline(hosts=played.hosts, ca=ca, say=complain)) as variables:
             yield variables
 
 

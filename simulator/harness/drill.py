@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from simulator.core.errors import StagesimError
 from simulator.core.rule import Rule
@@ -15,6 +16,9 @@ from simulator.files.faultfiles import LoadedFault
 from simulator.harness.suite import KEPT, SuiteRun, run_suite
 from simulator.harness.traffic import traffic
 from simulator.harness.verdict import BAD, Judgement, Outcome, TestRun, Verdict, judge, score
+
+if TYPE_CHECKING:
+    from simulator.live.offline import Offline
 
 SHORTEST_DEADLINE = 15.0
 """Seconds that any test gets: more than the 10 s after which common clients give up by themselves."""
@@ -35,6 +39,7 @@ class Plan:
     jobs: int = 1
     deadline: float | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
+    offline: Offline | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +109,13 @@ async def control_run(plan: Plan, progress: Progress = lambda name, run: None) -
 async def run_under(plan: Plan, rules: Sequence[Rule], deadline: float) -> SuiteRun:
     """One run of the plan's command under some rules."""
     return await run_suite(
-        plan.script, rules, plan.settings, plan.command, deadline=deadline, variables=plan.variables
+        plan.script,
+        rules,
+        plan.settings,
+        plan.command,
+        deadline=deadline,
+        variables=plan.variables,
+        offline=plan.offline,
     )
 
 

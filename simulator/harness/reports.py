@@ -74,6 +74,8 @@ def repeat(drill: Drill, fault: str) -> str:
     loaded = next(one for one in drill.plan.faults if one.name == fault)
     settings = drill.plan.settings
     words = ["stagesim", "run", drill.plan.recording, "--fault", loaded.again, *played(settings)]
+    if drill.plan.offline is not None:
+        words += ["--offline", *(word for host in drill.plan.offline.hosts for word in ("--host", host.given))]
     return shlex.join([*words, "--", *drill.plan.command])
 
 

@@ -16,10 +16,11 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simulator.core.journal import Entry
 from simulator.core.rule import Rule
@@ -29,7 +30,11 @@ from simulator.core.units import SECOND, Time
 from simulator.harness import reporter
 from simulator.harness.traffic import traffic
 from simulator.harness.verdict import Outcome, TestRun
+from simulator.live.hosts import origins_of
 from simulator.live.server import ReplayServer, environment
+
+if TYPE_CHECKING:
+    from simulator.live.offline import Offline
 
 PLUGIN = "stagesim_reporter"
 GRACE = 5.0
@@ -78,21 +83,36 @@ async def run_suite(
     *,
     deadline: float,
     variables: Mapping[str, str] | None = None,
+    offline: Offline | None = None,
 ) -> SuiteRun:
     """Serve a script under some rules and run a command against it. `deadline` is in seconds for each test.
 
-    A test that hangs or takes the process with it ends the run; the suite then goes on with the tests after it.
+    With `offline`, hard-coded hosts lead to it as well. A test that hangs or takes the process with it ends the
+    run; the suite then goes on with the tests after it.
     """
-    server = ReplayServer(script=script, rules=rules, settings=settings)
+    origins = None if offline is None else origins_of(offline.hosts, script.services)
+    server = ReplayServer(script=script, rules=rules, settings=settings, origins=origins)
     await server.start()
     try:
-        found = {**os.environ, **environment(server.urls), **(variables or {})}
-        if not is_pytest(command):
-            return await _plain(command, found, deadline, server)
-        with tempfile.TemporaryDirectory() as folder:
-            return await _pytest(command, found, Path(folder), deadline, server)
+        async with _proxied(server, offline) as proxied:
+            found = {**os.environ, **environment(server.urls), **proxied, **(variables or {})}
+            if not is_pytest(command):
+                return await _plain(command, found, deadline, server)
+            with tempfile.TemporaryDirectory() as folder:
+                return await _pytest(command, found, Path(folder), deadline, server)
     finally:
         await server.stop()
+
+
+@asynccontextmanager
+async def _proxied(server: ReplayServer, asked: Offline | None) -> AsyncIterator[Mapping[str, str]]:
+    if asked is None:
+        yield {}
+        return
+    from simulator.live.offline import offline  # with a cryptography library, so only if asked for
+
+    async with offline(server, asked) as variables:
+        yield variables
 
 
 async def _plain(

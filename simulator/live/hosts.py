@@ -24,9 +24,10 @@ _MOST: Final = 10
 class Host:
     """A host that a replay is to answer for: on one port or on any, with one service or, with '', with all.
 
-    `origin` is what absolute URLs in the recording are made to name.
+    `origin` is what absolute URLs in the recording are made to name, and `given` what was said.
     """
 
+    given: str
     name: str
     port: int | None
     service: str
@@ -51,7 +52,7 @@ def host_of(text: str, services: Iterable[str]) -> Host:
         raise StagesimError(problem, place="--host", hint=f"there are {', '.join(known)}")
     if port is None and "://" in url:
         port = PORTS[parts.scheme]
-    return Host(name=name, port=port, service=service, origin=whole.rstrip("/"))
+    return Host(given=text, name=name, port=port, service=service, origin=whole.rstrip("/"))
 
 
 def tidy(name: str) -> str:

@@ -11,6 +11,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -33,18 +34,26 @@ _TOLD: Final = 1000
 Say = Callable[[str], None]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offline:
+    """How a command finds its hosts in the recording: which else there are, and who vouches for them."""
+
+    hosts: Sequence[Host]
+    ca: LocalCA
+    say: Say
+
+
 @asynccontextmanager
-async def offline(
-    server: ReplayServer, hosts: Sequence[Host], ca: LocalCA, say: Say
-) -> AsyncIterator[dict[str, str]]:
+async def offline(server: ReplayServer, asked: Offline) -> AsyncIterator[dict[str, str]]:
     """A proxy in front of a running replay, as the variables that lead a child command's clients to it.
 
     Raises StagesimError where the recording names no host, and nobody else does.
     """
-    proxy = OfflineProxy(server, Routes.of(server.script.recording.header.services, hosts), ca, say)
+    routes = Routes.of(server.script.recording.header.services, asked.hosts)
+    proxy = OfflineProxy(server, routes, asked.ca, asked.say)
     url = await proxy.start()
     try:
-        yield proxy_environment(url, ca.file, bypass=proxy.bypass) | node_environment(url)
+        yield proxy_environment(url, asked.ca.file, bypass=proxy.bypass) | node_environment(url)
     finally:
         proxy.stop()
 

@@ -220,3 +220,14 @@ def test_a_mistake_is_one_line(
     (line,) = errors.splitlines()
     assert (ended.value.code, out) == (2, "")
     assert said in line
+
+
+def test_a_drill_leads_hard_coded_urls_to_every_run(tmp_path: Path) -> None:
+    probe = "import httpx; httpx.get('https://api.staging.example/health').raise_for_status()"
+    words = ["--faults", "status", "--offline", "--host", "api.staging.example=backend", "--speed", "max"]
+    done = stagesim(
+        "drill", "golden-path", *words, "--json", "drill.json", "--", sys.executable, "-c", probe, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert "noticed" in done.stdout
+    assert "--offline --host api.staging.example=backend" in (tmp_path / "drill.json").read_text()

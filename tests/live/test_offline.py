@@ -86,7 +86,7 @@ async def replaying(
     )
     await server.start()
     try:
-        async with offline(server, given, ca, said.append) as variables:
+        async with offline(server, module.Offline(hosts=given, ca=ca, say=said.append)) as variables:
             yield Offline(server=server, variables=variables, said=said)
     finally:
         await server.stop()
