@@ -237,7 +237,8 @@ def _counted(run: SuiteRun) -> str:
 
 def grid(done: Drill) -> Table:
     """Tests down, faults across if they fit, each with its verdict; a reason for every bad one."""
-    shown = table("what each test did", "test", "fault", "verdict", "why")
+    title = f"what each test did, seed {done.plan.settings.seed}"
+    shown = table(title, "test", "fault", "verdict", "why")
     for name, row in zip(_names(done), done.judgements.values(), strict=True):
         for fault, judgement in row.items():
             colour = COLOURS[judgement.verdict]

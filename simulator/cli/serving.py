@@ -161,7 +161,8 @@ def say_seed(settings: Settings) -> None:
 
 def proof_table(session: Session) -> Table:
     """What every rule did: the proof that a fault was really injected."""
-    shown = table("faults", "rule", "fault", "matched", "fired", "at", "on", "went out instead")
+    columns = ("rule", "fault", "matched", "fired", "at", "on", "went out instead")
+    shown = table(f"faults, seed {session.settings.seed}", *columns)
     for proof in proofs(session):
         fired = str(proof.fired) if proof.exercised else "[bold red]never[/]"
         at = "" if proof.at is None else seconds(proof.at)

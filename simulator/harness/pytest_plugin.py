@@ -66,7 +66,7 @@ def staging(request: pytest.FixtureRequest) -> Iterator[Staging]:
     """A replay on a free port, in a thread of its own; see `simulator.harness.staging.Staging`.
 
     At the end the test fails by itself if it sent something that is not in the recording, or if a fault never
-    fired. A TestCase finds it as `self.staging` too.
+    fired; a failure says which seed was played. A TestCase finds it as `self.staging` too.
     """
     from simulator.core.errors import StagesimError
     from simulator.harness.marked import check_end, started
@@ -78,6 +78,7 @@ def staging(request: pytest.FixtureRequest) -> Iterator[Staging]:
             raise pytest.fail.Exception(str(error), pytrace=False) from None
         if request.instance is not None:
             request.instance.staging = running
+        request.node.add_report_section("setup", "staging", f"seed {running.settings.seed}")
         yield running
         problem = check_end(running)
     if problem:

@@ -96,6 +96,8 @@ def as_junit(drill: Drill) -> str:
     suites = ElementTree.Element("testsuites", name="stagesim drill")
     for test, row in drill.judgements.items():
         suite = ElementTree.SubElement(suites, "testsuite", name=test, tests=str(len(row)))
+        properties = ElementTree.SubElement(suite, "properties")
+        ElementTree.SubElement(properties, "property", name="seed", value=str(drill.plan.settings.seed))
         for fault, judgement in row.items():
             case = ElementTree.SubElement(suite, "testcase", classname=test, name=fault)
             if judgement.verdict in BAD:

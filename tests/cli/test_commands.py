@@ -117,7 +117,8 @@ def test_replay_serves_until_it_is_interrupted_and_proves_its_faults(tmp_path: P
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=30) == 0
     said = (tmp_path / "stderr.txt").read_text()
-    assert "seed 7" in said
+    assert "\nseed 7\n" in said or said.startswith("seed 7\n")
+    assert "faults, seed 7" in said
     assert re.search(r"none-orchestrator +close +1 +1 ", said)
     journal = load(tmp_path / "run.jsonl")
     assert journal.recording.header.seed == 7

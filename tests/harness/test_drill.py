@@ -58,6 +58,7 @@ def test_a_hung_test_leaves_its_stacks(done: Drill) -> None:
 def test_the_json_report_has_everything(done: Drill) -> None:
     report = json.loads(as_json(done))
     (cell,) = [row["none-orchestrator"] for test, row in report["tests"].items() if test.endswith("test_fallback")]
+    assert report["seed"] == 1
     assert (cell["verdict"], cell["outcome"]) == ("blind", "passed")
     assert "agent_completed" in cell["missing"]
     assert cell["repeat"].startswith("stagesim run golden-path --fault ")
@@ -76,6 +77,7 @@ def test_the_junit_report_has_a_case_for_each(done: Drill) -> None:
     assert len(cases) == len(TESTS) * len(FAULTS)
     assert len(suites.findall(".//failure")) == len(done.bad)
     assert all("again: stagesim run golden-path --fault" in (case.findtext("system-out") or "") for case in cases)
+    assert {found.attrib["value"] for found in suites.findall(".//property[@name='seed']")} == {"1"}
 
 
 def test_the_page_stands_alone_and_no_payload_ends_its_script(done: Drill) -> None:
@@ -83,6 +85,7 @@ def test_the_page_stands_alone_and_no_payload_ends_its_script(done: Drill) -> No
     assert "http://" not in page.replace("http://127.0.0.1", "") or "src=" not in page
     assert page.count("</script>") == 2
     data = json.loads(page.split('type="application/json">')[1].split("</script>")[0])
+    assert data["seed"] == 1
     talk = data["tests"]["test_fallback"]["missing-dependencies"]["talk"]
     assert [entry["note"] for entry in talk if "note" in entry], "the fault is marked in its conversation"
     assert any(entry.get("label") == "start_agent" for entry in talk)
@@ -135,6 +138,7 @@ def test_ci_fails_when_a_test_turns_blind(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "under reset: expected noticed or survived or not exercised, was blind" in done.stderr
     assert (tmp_path / "drill.html").exists()
+    assert "what each test did, seed 0" in done.stdout
     drill_file.write_text("\n".join([*lines, 'allow = ["blind"]']))
     assert stagesim("--file", "drill.toml", cwd=tmp_path).returncode == 0
     drill_file.write_text("\n".join([*lines, 'allow = ["fine"]']))

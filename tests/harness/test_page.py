@@ -14,7 +14,7 @@ import pytest
 
 from simulator.core.journal import Note
 from simulator.core.script import compile_script
-from simulator.core.session import Settings
+from simulator.core.settings import Settings
 from simulator.core.simulation import simulate
 from simulator.files.faultfiles import LoadedFault, fault_of, load_fault
 from simulator.files.locate import fault_names

@@ -253,7 +253,13 @@ def test_an_assertion_shows_the_conversation(pytester: pytest.Pytester) -> None:
     )
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
-        ["*expected never_sent to be sent to a client*", "*→ start_agent*", "*← agent_completed*"]
+        [
+            "*expected never_sent to be sent to a client*",
+            "*→ start_agent*",
+            "*← agent_completed*",
+            "*Captured staging setup*",
+            "seed 0",
+        ]
     )
 
 

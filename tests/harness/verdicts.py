@@ -15,7 +15,7 @@ from pathlib import Path
 
 import simulator.demo
 from simulator.core.script import compile_script
-from simulator.core.session import Settings
+from simulator.core.settings import Settings
 from simulator.files.faultfiles import load_fault
 from simulator.files.locate import find_recording
 from simulator.files.reader import load

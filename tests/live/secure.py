@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from simulator.core.recording import Recording
 from simulator.core.rule import Rule
 from simulator.core.script import compile_script
-from simulator.core.session import Settings
+from simulator.core.settings import Settings
 from simulator.live.certificates import LocalCA
 from simulator.live.clock import Clock, RealClock
 from simulator.live.server import ReplayServer

@@ -24,7 +24,7 @@ from simulator.core.events import Request, Response
 from simulator.core.recording import Recording, Service
 from simulator.core.rule import Rule
 from simulator.core.script import compile_script
-from simulator.core.session import Settings
+from simulator.core.settings import Settings
 from simulator.live import offline as module
 from simulator.live.certificates import LocalCA, local_ca
 from simulator.live.hosts import Routes, host_of, origins_of
