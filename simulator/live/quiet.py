@@ -82,7 +82,7 @@ def under_way(watched: Mapping[int, int]) -> Hindrance | None:
         if isinstance(found, Hindrance):
             return found
         ends += [found] if found is not None else []
-    return _among(ends)
+    return among(ends)
 
 
 def _end(fd: int) -> End | Hindrance | None:
@@ -138,7 +138,8 @@ def _address(name: Any) -> Address:
     return str(name[0]), int(name[1])
 
 
-def _among(ends: list[End]) -> Hindrance | None:
+def among(ends: list[End]) -> Hindrance | None:
+    """What hinders among sockets, what passes by itself last."""
     offered = {end.local for end in ends if end.listening}
     by_names = {(end.local, end.peer): end for end in ends if end.peer is not None}
     found: list[Hindrance] = []
@@ -171,7 +172,9 @@ def _alone(end: End, offered: Iterable[Address]) -> Hindrance:
     if peer in offered:
         return Hindrance(key=key, tell=lambda: f"{_text(peer)} does not accept a client's connection")
     if end.local in offered:
-        return Hindrance(key=key, tell=lambda: f"the client at {_text(peer)} {_who(peer)}", patience=FOREIGN)
+        return Hindrance(
+            key=key, tell=lambda: f"the client at {_text(peer)} {_who(peer, end.local)}", patience=FOREIGN
+        )
     return Hindrance(
         key=key,
         tell=lambda: f"a client is connected to {_text(peer)}, a server that runs elsewhere",
@@ -179,8 +182,8 @@ def _alone(end: End, offered: Iterable[Address]) -> Hindrance:
     )
 
 
-def _who(client: Address) -> str:
-    found = _inode_of(client)
+def _who(client: Address, server: Address) -> str:
+    found = _inode_of(client, server)
     if found is None:
         return "is out of reach"
     if found in {inode(int(file.name)) for file in Path("/proc/self/fd").iterdir()}:
@@ -188,14 +191,18 @@ def _who(client: Address) -> str:
     return "is in another process, whose time cannot be moved"
 
 
-def _inode_of(local: Address) -> int | None:
-    """Of the socket that has an address, whoever owns it; /proc writes addresses in words of this machine."""
-    six = ":" in local[0]
-    packed = socket.inet_pton(socket.AF_INET6 if six else socket.AF_INET, local[0])
+def _inode_of(local: Address, peer: Address) -> int | None:
+    """Of the socket with these addresses, whoever owns it; others, long gone, may have had one of them."""
+    lines = Path("/proc/self/net/tcp6" if ":" in local[0] else "/proc/self/net/tcp").read_text().splitlines()
+    wanted = [_written(local), _written(peer)]
+    return next((int(fields[9]) for line in lines if (fields := line.split())[1:3] == wanted), None)
+
+
+def _written(address: Address) -> str:
+    """As /proc writes it: in words of this machine."""
+    packed = socket.inet_pton(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, address[0])
     words = [int.from_bytes(packed[at : at + 4], sys.byteorder) for at in range(0, len(packed), 4)]
-    wanted = "".join(f"{word:08X}" for word in words) + f":{local[1]:04X}"
-    lines = Path("/proc/self/net/tcp6" if six else "/proc/self/net/tcp").read_text().splitlines()
-    return next((int(line.split()[9]) for line in lines if line.split()[1] == wanted), None)
+    return "".join(f"{word:08X}" for word in words) + f":{address[1]:04X}"
 
 
 def _text(address: Address) -> str:
