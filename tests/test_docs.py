@@ -25,6 +25,7 @@ ELSEWHERE = {
     "make demo": "the demo has a test of its own",
     "pip install '.[demo]'": "installing is what the clean checkout does",
     "stagesim demo": "the demo has a test of its own",
+    "stagesim drive golden-path --against https://api.staging.example": "there is no such staging",
 }
 
 

@@ -12,7 +12,7 @@ import click
 from simulator import __version__
 from simulator.core.errors import StagesimError
 
-COMMANDS: Final = ("record", "replay", "run", "drill", "faults", "show", "check", "import", "export", "demo")
+COMMANDS: Final = tuple("record replay run drill faults show check diff drive import export demo".split())
 """In the order in which people meet them; each is a module here with a click command of the same name."""
 
 

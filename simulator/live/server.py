@@ -232,6 +232,11 @@ def environment(urls: Mapping[str, str]) -> dict[str, str]:
     first = next(iter(urls.values()))
     found = {"STAGESIM_URL": first, "STAGESIM_WS_URL": ws_url(first)}
     for service, url in urls.items():
-        name = "".join(char if char.isalnum() else "_" for char in service.upper())
-        found |= {f"STAGESIM_{name}_URL": url, f"STAGESIM_{name}_WS_URL": ws_url(url)}
+        found |= {variable(service): url, variable(service, "WS_URL"): ws_url(url)}
     return found
+
+
+def variable(service: str, what: str = "URL") -> str:
+    """The variable that says where a service is: STAGESIM_BACKEND_URL."""
+    name = "".join(char if char.isalnum() else "_" for char in service.upper())
+    return f"STAGESIM_{name}_{what}"

@@ -102,7 +102,7 @@ def test_a_client_that_vanished_vanishes_again(rst: bool) -> None:
             ended.append("reset")
         writer.close()
 
-    drive(opened(Reset(flow="1", at=20 * MS, direction=UP, rst=rst), text("1", 900, DOWN, type="never")), server)
+    drive(opened(Reset(flow="1", at=20 * MS, direction=UP, rst=rst), text("1", 30, DOWN, type="never")), server)
     assert ended == ["reset" if rst else "b''"]
 
 
