@@ -58,6 +58,14 @@ async def run_child(command: Sequence[str], variables: Mapping[str, str]) -> int
     return 128 - code if code < 0 else code
 
 
+def end_by_signals() -> None:
+    """Have SIGTERM and SIGHUP cancel the current task, as Ctrl-C does: what it has started is ended with it."""
+    task = asyncio.current_task()
+    if task is not None:
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+
+
 class _Ending:
     """What signals that ask us to end do to the command."""
 

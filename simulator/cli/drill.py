@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -17,7 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from simulator.cli import options
-from simulator.cli.child import check_command
+from simulator.cli.child import check_command, end_by_signals
 from simulator.cli.replay import warn
 from simulator.cli.serving import complain
 from simulator.cli.shrink import shrink_and_write, wanted_of
@@ -212,10 +211,7 @@ async def _watched(plan: Plan, console: Console) -> Drill:
         states[name] = "running …" if run is None else _counted(run)
         live.update(_states(states))
 
-    task = asyncio.current_task()
-    if task is not None:
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    end_by_signals()
     with Live(_states(states), console=console, refresh_per_second=4, transient=True) as live:
         try:
             return await drill(plan, progress)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from simulator.cli.child import end_by_signals
 from simulator.cli.options import rules_of
 from simulator.core.errors import StagesimError
 from simulator.files.redaction import Redactor
@@ -31,7 +32,7 @@ def shrink_and_write(plan: Plan, wanted: Wanted, out: Path | None) -> int:
         raise StagesimError("exists already", place=str(out), hint="give another --out")
     rules_of(plan.faults)  # two rules of one name cannot be told apart in one file
     click.echo(f"seed {plan.settings.seed}", err=True)
-    found = asyncio.run(shrink(plan, wanted, lambda line: click.echo(f"  {line}", err=True)))
+    found = asyncio.run(_shrunk(plan, wanted))
     if found is None:
         verdicts = " or ".join(sorted(wanted.verdicts))
         click.echo(f"stagesim: no combination made a test {verdicts}; --seed draws others", err=True)
@@ -43,6 +44,14 @@ def shrink_and_write(plan: Plan, wanted: Wanted, out: Path | None) -> int:
         out.write_text(text, encoding="utf-8")
     click.echo(_told(found) + (f", in {out}" if out else ""), err=True)
     return 0
+
+
+async def _shrunk(plan: Plan, wanted: Wanted) -> Shrunk | None:
+    end_by_signals()
+    try:
+        return await shrink(plan, wanted, lambda line: click.echo(f"  {line}", err=True))
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
 
 
 def _again(plan: Plan, out: Path | None) -> str:

@@ -35,14 +35,18 @@ LETTERS = {
 }
 
 
-def table() -> dict[str, dict[str, Verdict]]:
-    """By fault and test, what the verdict must be."""
+def table() -> dict[str, dict[str, set[Verdict]]]:
+    """By fault and test, what the verdict must be: one, unless the fault goes by a clock and not by traffic."""
     content = tomllib.loads(Path(__file__).with_name("verdicts.toml").read_text())
     return {
-        fault: dict(zip(content["tests"], map(LETTERS.__getitem__, like["verdicts"].split()), strict=True))
+        fault: dict(zip(content["tests"], map(_verdicts, like["verdicts"].split()), strict=True))
         for like in content["like"]
         for fault in like["faults"]
     }
+
+
+def _verdicts(letters: str) -> set[Verdict]:
+    return {LETTERS[letter] for letter in letters}
 
 
 def drilled(faults: Sequence[str], *, jobs: int, command: Sequence[str] = COMMAND) -> Drill:
@@ -67,7 +71,7 @@ def surprises(done: Drill) -> list[str]:
         f"{test.rpartition('::')[2]} under {fault}: {judgement.verdict}, {judgement.reason}"
         for test, row in done.judgements.items()
         for fault, judgement in row.items()
-        if judgement.verdict is not expected[fault][test.rpartition("::")[2]]
+        if judgement.verdict not in expected[fault][test.rpartition("::")[2]]
     ]
 
 
