@@ -42,7 +42,7 @@ def drive_command(name: str, against: tuple[str, ...], speed: str, patience: flo
     stagesim drive golden-path --against http://127.0.0.1:8000
     stagesim record --upstream backend=… --out new.jsonl -- stagesim drive old.jsonl
     """
-    recording = options.recording_of((name,), warn)
+    recording = options.recording_of(name, warn)
     divisor = options.settings_of(0, speed, strict=False).speed
     driver = LiveDriver(recording, _urls(recording, against), speed=divisor, patience=patience)
     unseen = asyncio.run(_run(driver))
