@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from simulator.cli import COMMANDS
-from simulator.files.locate import fault_names, recording_names, shipped
+from simulator.files.locate import fault_names, find_recording, recording_names, shipped
+from simulator.files.yamlfile import load_yaml
 from tests import reference
 
 ROOT = Path(__file__).parent.parent
@@ -55,12 +56,15 @@ COMMANDS_OF_THE_README = [command for command in commands(README) if command.lin
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder as a reader has it, with the yaml files that the README shows, and a HAR that it speaks of."""
+    """A folder as a reader has it: the files that the README shows, and a HAR and a suite that it speaks of."""
     path = tmp_path_factory.mktemp("reader")
     shutil.copy(ROOT / "tests/files/importers/samples/chrome.har", path / "devtools.har")
+    shutil.copy(ROOT / "simulator/demo/agents_suite.py", path)
     for language, block in BLOCK.findall(README):
         if language in ("yaml", "toml") and block.startswith("# "):
-            (path / block.split()[1]).write_text(block)
+            file = path / block.split()[1]
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(block)
     return path
 
 
@@ -89,6 +93,36 @@ def test_a_command_of_the_readme_runs(command: Command, folder: Path) -> None:
         process.kill()
         process.communicate()
     assert process.returncode == command.code, (folder / "errors.txt").read_text()
+
+
+def test_the_ci_job_of_the_readme_runs_without_staging(folder: Path) -> None:
+    """Its steps are run one by one in a project with a recording and a suite; only the installing is left out."""
+    job = load_yaml(folder / ".github/workflows/e2e.yml")
+    (folder / "recordings").mkdir()
+    shutil.copy(find_recording("golden-path"), folder / "recordings/staging.jsonl")
+    (folder / "tests/e2e").mkdir(parents=True)
+    test = (
+        "import asyncio\nfrom agents_suite import run_agent\n\ndef test_run():\n    asyncio.run(run_agent(20))\n"
+    )
+    (folder / "tests/e2e/test_agents.py").write_text(test)
+    steps = [step["run"] for step in job["jobs"]["e2e"]["steps"] if "run" in step]  # type: ignore[index]
+    assert [step.split()[0] for step in steps] == ["pip", "stagesim", "stagesim"]
+    bin_folder = Path(sys.executable).parent
+    environment = {**os.environ, "PATH": f"{bin_folder}:{os.environ['PATH']}", "PYTHONPATH": f"{ROOT}:{folder}"}
+    for step in steps[1:]:
+        line = re.sub(r"^stagesim ", f"{sys.executable} -m simulator ", step)
+        done = subprocess.run(
+            ["bash", "-c", line],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    for name in ("e2e.jsonl", "drill.xml", "drill.html"):
+        assert (folder / name).stat().st_size > 0
 
 
 def test_the_readme_shows_every_command() -> None:
