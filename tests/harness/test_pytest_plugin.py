@@ -192,7 +192,7 @@ class TestCase(unittest.TestCase):
         [
             "@pytest.mark.drill: test_none names no faults",
             "@pytest.mark.drill: test_without does not use the staging fixture",
-            "@pytest.mark.staging: 'fault' is not known; there are recording, faults, speed, seed, manual",
+            "@pytest.mark.staging: 'fault' is not known; there are recording, faults, speed, seed, manual*",
             "@pytest.mark.staging: only recording and faults can be given without their names",
             "golden-paht: *(did you mean golden-path[?])",
             "speed: expected a number above 0, or 'max', got 0",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import socket
 import subprocess
 import sys
@@ -20,7 +21,11 @@ import pytest
 import trio
 from websockets.asyncio.client import ClientConnection, connect
 
-from simulator.harness.marked import started
+from simulator.core.script import compile_script
+from simulator.core.settings import Settings
+from simulator.files.faultfiles import load_fault
+from simulator.files.locate import find_recording
+from simulator.files.reader import load
 from simulator.harness.staging import Staging
 from simulator.live import quiet
 from simulator.live.virtualtime import VirtualTimeError
@@ -32,10 +37,9 @@ STALL, BELOW, ABOVE = 120, 119.9, 120.1
 
 @contextmanager
 def staging(fault: str = "", **parameters: str) -> Iterator[Staging]:
-    asked = {"recording": "golden-path", "faults": [], "seed": 1, "speed": "max"}
-    with started(asked, None) as running:
-        if fault:
-            running.arm(fault, **parameters)
+    faults = [load_fault(fault, parameters)] if fault else []
+    script = compile_script(load(find_recording("golden-path")).recording)
+    with Staging(script, faults, Settings(seed=1, speed=math.inf)) as running:
         yield running
 
 
