@@ -12,7 +12,7 @@ import socket
 import stat
 import struct
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -74,10 +74,10 @@ def inode(fd: int) -> int | None:
         return None
 
 
-def under_way(watched: Mapping[int, int]) -> Hindrance | None:
-    """What hinders among files that event loops wait for, inodes by number; None if all is quiet."""
+def under_way(watched: Iterable[tuple[int, int]]) -> Hindrance | None:
+    """What hinders among files that event loops wait for, by number and inode; None if all is quiet."""
     ends = []
-    for fd, known in watched.items():
+    for fd, known in watched:
         found = _end(fd) if inode(fd) == known else None
         if isinstance(found, Hindrance):
             return found

@@ -323,10 +323,7 @@ class VirtualTime:
         busy = next((one for one in running if one.is_busy(self._now)), None)
         if busy is not None:
             return _blocked(busy)
-        files: dict[int, int] = {}
-        for one in self._participants:
-            files |= one.files
-        sent = under_way(files)
+        sent = under_way({file for one in self._participants for file in [*one.files.items()]})
         if sent is not None and not sent.passes:
             return sent
         work = [name for one in running for name in one.work.values()] + _work_of_anyio()

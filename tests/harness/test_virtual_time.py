@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import os
 import socket
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatch
+from pathlib import Path
 
 import aiohttp
 import anyio.to_thread
@@ -132,6 +134,13 @@ def test_clients_in_threads_share_one_time() -> None:
         for thread in threads:
             thread.join(60)
     assert found == {30: False, BELOW: False, ABOVE: True}
+
+
+def test_a_file_number_that_another_loop_had_before_is_another_file() -> None:
+    with staging("hang-120s") as running, running.virtual_time():
+        with Path(os.devnull).open():  # takes a number, so that each of the next loop's is one that this one had
+            assert asyncio.run(by_websockets(running, ABOVE))
+        assert asyncio.run(by_websockets(running, ABOVE))
 
 
 def test_time_stands_still_while_a_thread_works() -> None:

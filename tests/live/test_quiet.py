@@ -66,7 +66,7 @@ def test_real_sockets_are_counted(host: str) -> None:
 
 def test_files_that_are_closed_and_files_of_others_are_told_apart() -> None:
     read, write = os.pipe()
-    known = {read: inode(read) or 0}
+    known = [(read, inode(read) or 0)]
     assert "pipe:" in told(under_way(known))
     os.close(read)
     assert under_way(known) is None
@@ -81,8 +81,8 @@ def told(hindrance: Hindrance | None) -> str:
     return hindrance.tell()
 
 
-def watched(*sockets: socket.socket) -> dict[int, int]:
-    return {sock.fileno(): inode(sock.fileno()) or 0 for sock in sockets}
+def watched(*sockets: socket.socket) -> list[tuple[int, int]]:
+    return [(sock.fileno(), inode(sock.fileno()) or 0) for sock in sockets]
 
 
 @contextmanager
