@@ -22,6 +22,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.roundtrip import settled_trips
 from simulator.core.events import Message, Request, Response
 from simulator.files.reader import load
 
@@ -199,6 +200,12 @@ def test_without_jupyter_the_same_client_gets_the_same_with_ids_of_its_own(
         _every_id_is_this_runs(journal, run)
     first, second = runs
     assert not (first.own_ids | first.servers_ids) & (second.own_ids | second.servers_ids)
+
+
+def test_what_is_recorded_of_its_replay_is_what_was_recorded_of_it(recorded: Recorded) -> None:
+    ((trip,), _) = settled_trips([load(recorded.path).recording], speed=4)
+    assert (trip.drift.differences, trip.problems) == ((), ())
+    assert len(trip.again.events) == len(trip.original.events) > 20
 
 
 def _every_id_is_this_runs(journal: Path, run: Run) -> None:

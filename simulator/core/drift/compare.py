@@ -33,7 +33,7 @@ def drift(before: Recording, after: Recording, *, strict: bool = False, toleranc
         return drift(after, before, strict=strict, tolerance=tolerance).mirrored()
     comparer = Comparer(Side.of(before, strict=strict), Side.of(after, strict=strict))
     flows = pair_flows(flows_of(comparer.before), flows_of(comparer.after))
-    matches = [_match(one, two, strict=strict) for one, two in flows]
+    matches = [_match(one, two) for one, two in flows]
     for match in matches:
         for pair in match.pairs:
             comparer.learn(*pair)
@@ -58,12 +58,12 @@ class _Match:
     moved: list[ItemPair] = field(default_factory=list)
 
 
-def _match(one: Flow | None, two: Flow | None, *, strict: bool) -> _Match:
+def _match(one: Flow | None, two: Flow | None) -> _Match:
     match = _Match(one=one, two=two)
     if one is None or two is None:
         return match
     for way, beats in product(Direction, (False, True)):
-        ours, theirs = (_said(flow.items, way, beats=beats, strict=strict) for flow in (one, two))
+        ours, theirs = (_said(flow.items, way, beats=beats) for flow in (one, two))
         lost, new = [], []
         for first, second in align([item.keys for item in ours], [item.keys for item in theirs]):
             if first is None or second is None:
@@ -76,9 +76,9 @@ def _match(one: Flow | None, two: Flow | None, *, strict: bool) -> _Match:
     return match
 
 
-def _said(items: Sequence[Item], way: Direction, *, beats: bool, strict: bool) -> list[Item]:
-    """What one side said, in order; heartbeats, which come when it is time, by themselves unless it is strict."""
-    return [item for item in items if item.direction is way and (item.heartbeat and not strict) is beats]
+def _said(items: Sequence[Item], way: Direction, *, beats: bool) -> list[Item]:
+    """What one side said, in order; heartbeats, which come when it is time, by themselves."""
+    return [item for item in items if item.direction is way and item.heartbeat is beats]
 
 
 def _find_moved(match: _Match, lost: list[Item], new: list[Item]) -> None:
@@ -102,17 +102,15 @@ def _flow_drift(match: _Match, comparer: Comparer, tolerance: Time | None) -> Fl
     found: list[tuple[int, Difference]] = []
     for pair in match.pairs:
         found += [(pair[0].rank, each) for each in comparer.differences(*pair)]
-    found += [(item.rank, each) for item, each in crossings(_settled(match.pairs, comparer.before))]
+    found += [(item.rank, each) for item, each in crossings(_settled(match.pairs))]
     places = _places(one.items), _places(two.items)
-    found += [(pair[0].rank, _moved(pair, *places)) for pair in _settled(match.moved, comparer.before)]
+    found += [(pair[0].rank, _moved(pair, *places)) for pair in _settled(match.moved)]
     timings = list(_timings(match.pairs))
     if tolerance is not None:
         found += [(rank, _late(timing)) for rank, timing in timings if timing.error > tolerance]
     named = [(rank, replace(each, event=numbered[0].get(rank, each.event))) for rank, each in found]
-    named += [(item.rank, _lost(item, numbered[0])) for item in _counting(match.lost, two, comparer.before)]
-    named += [
-        (item.rank, _lost(item, numbered[1]).mirrored()) for item in _counting(match.new, one, comparer.before)
-    ]
+    named += [(item.rank, _lost(item, numbered[0])) for item in _counting(match.lost, two)]
+    named += [(item.rank, _lost(item, numbered[1]).mirrored()) for item in _counting(match.new, one)]
     return FlowDrift(
         label=one.label,
         before=one.id,
@@ -147,15 +145,15 @@ def _lost(item: Item, names: dict[int, str]) -> Difference:
     return Difference(kind=Kind.EVENT, event=names[item.rank], before=item.text, after=None)
 
 
-def _counting(items: list[Item], other: Flow, side: Side) -> list[Item]:
+def _counting(items: list[Item], other: Flow) -> list[Item]:
     """Without heartbeats of which the other flow has had some: how many there are is a matter of time."""
     beats = {(item.direction, item.label) for item in other.items if item.heartbeat}
-    return [item for item in items if side.strict or (item.direction, item.label) not in beats]
+    return [item for item in items if (item.direction, item.label) not in beats]
 
 
-def _settled(pairs: list[ItemPair], side: Side) -> list[ItemPair]:
+def _settled(pairs: list[ItemPair]) -> list[ItemPair]:
     """Pairs whose order means something: heartbeats come when it is time."""
-    return [pair for pair in pairs if side.strict or not pair[0].heartbeat]
+    return [pair for pair in pairs if not pair[0].heartbeat]
 
 
 def _moved(pair: ItemPair, before: dict[int, str], after: dict[int, str]) -> Difference:

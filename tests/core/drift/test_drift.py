@@ -320,7 +320,6 @@ def test_one_heartbeat_more_or_less_is_a_matter_of_time_but_none_at_all_is_not()
     ping = agent_run().events[5]
     more = recording(*agent_run().events, replace(ping, at=1400 * MILLISECOND))
     assert found(agent_run(), more) == []
-    assert [told[1] for told in found(agent_run(), more, strict=True)] == ["< ping #2"]
     assert [told[1] for told in found(agent_run(), changed(5, lambda event: None))] == ["< ping"]
 
 
@@ -360,5 +359,4 @@ def test_when_a_heartbeat_comes_between_two_messages_is_a_matter_of_time() -> No
     ticks = [text("1", 100 * number, DOWN, type="tick", number=number) for number in range(1, 5)]
     opening = Request(flow="1", at=0, service="backend", method="GET", target="/ws", headers=UPGRADE)
     early, late = (recording(opening, *ticks, Ping(flow="1", at=at, direction=DOWN)) for at in (150_000, 350_000))
-    assert found(early, late) == []
-    assert [each.kind for each in drift(early, late, strict=True).differences] == [Kind.ORDER]
+    assert found(early, late, strict=True) == []
