@@ -8,10 +8,11 @@ from typing import Final, NamedTuple
 Pair = tuple[int | None, int | None]
 """Positions in both sequences; None where one has nothing."""
 
-WINDOW: Final = 128
-"""How many items of each side are compared with each other at once; work and memory stay linear in the rest.
+WINDOWS: Final = (16, 128)
+"""How many items of each side are compared with each other at once: few, and more if these have little in common.
 
-A gap of more than half of it in one place is found only as far as its surroundings are alike.
+Work and memory stay linear in the rest. A gap of more than half of the larger window in one place is found only as
+far as its surroundings are alike.
 """
 
 _EXACT, _SHAPE, _NAME = 8, 5, 3
@@ -36,10 +37,9 @@ def align(before: Sequence[Keys], after: Sequence[Keys]) -> list[Pair]:
             pairs.append((first, second))
             first, second = first + 1, second + 1
             continue
-        window = min(first + WINDOW, ends[0]), min(second + WINDOW, ends[1])
-        found = _best(before[first : window[0]], after[second : window[1]])
-        if window != ends:  # what stands near the edge might fit better beyond it
-            found = _inner(found)
+        found = _next(
+            before[first : min(first + WINDOWS[-1], ends[0])], after[second : min(second + WINDOWS[-1], ends[1])]
+        )
         pairs += [_moved(pair, first, second) for pair in found]
         first += sum(one is not None for one, _ in found)
         second += sum(two is not None for _, two in found)
@@ -60,9 +60,22 @@ def _moved(pair: Pair, first: int, second: int) -> Pair:
     return None if one is None else one + first, None if two is None else two + second
 
 
-def _inner(found: list[Pair]) -> list[Pair]:
-    """Of a window's alignment what is safe to keep: its first half, and one step at least."""
-    return found[: max(1, len(found) // 2)]
+def _next(before: Sequence[Keys], after: Sequence[Keys]) -> list[Pair]:
+    """How the next few items pair, as far as that is safe to say."""
+    for size in WINDOWS:
+        ours, theirs = before[:size], after[:size]
+        found = _best(ours, theirs)
+        edge = found[len(found) // 2 :]
+        if sum(_are_equal(pair, ours, theirs) for pair in edge) >= len(edge) // 2:
+            break
+    if len(ours) == len(before) < WINDOWS[-1] and len(theirs) == len(after) < WINDOWS[-1]:
+        return found  # there is nothing behind the window
+    return found[: max(1, len(found) // 2)]  # what stands near the edge might fit better beyond it
+
+
+def _are_equal(pair: Pair, before: Sequence[Keys], after: Sequence[Keys]) -> bool:
+    one, two = pair
+    return one is not None and two is not None and before[one].exact == after[two].exact
 
 
 def _best(before: Sequence[Keys], after: Sequence[Keys]) -> list[Pair]:
