@@ -14,7 +14,6 @@ from pydantic import TypeAdapter, ValidationError
 
 from simulator.core import jsontext
 from simulator.core.errors import RecordingError
-from simulator.core.events import Event
 from simulator.core.journal import Entry, Note
 from simulator.core.jsontext import MISSING
 from simulator.core.recording import FORMAT_VERSION, Header, Recording
@@ -38,19 +37,38 @@ class Loaded:
     warnings: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """A recording that is being read: its header, and its entries one after the other, once."""
+
+    header: Header
+    entries: Iterator[Entry]
+
+
 def load(path: Path) -> Loaded:
     """Read a recording or journal (`.jsonl` or `.jsonl.zst`) into memory. Raises RecordingError."""
     warnings: list[str] = []
-    with open_lines(path) as stream:
-        header = read_header(stream, path)
-        entries = list(read_entries(stream, path, warnings.append))
-    events = tuple(entry for entry in entries if not isinstance(entry, Note))
-    _check_order(events, path)
+    with open_recording(path, warnings.append) as opened:
+        entries = list(opened.entries)
     return Loaded(
-        recording=Recording(header=header, events=events),
+        recording=Recording(
+            header=opened.header,
+            events=tuple(entry for entry in entries if not isinstance(entry, Note)),
+        ),
         notes=tuple(entry for entry in entries if isinstance(entry, Note)),
         warnings=tuple(warnings),
     )
+
+
+@contextmanager
+def open_recording(path: Path, warn: Callable[[str], None]) -> Iterator[Opened]:
+    """Read a recording or journal as it comes, of any size; nothing of it is kept. Raises RecordingError.
+
+    So does going through the entries, which stand as in the file.
+    """
+    with open_lines(path) as stream:
+        header = read_header(stream, path)
+        yield Opened(header=header, entries=_in_order(read_entries(stream, path, warn), path))
 
 
 @contextmanager
@@ -127,11 +145,14 @@ def _is_json(line: bytes) -> bool:
     return jsontext.parse(line) is not MISSING
 
 
-def _check_order(events: tuple[Event, ...], path: Path) -> None:
-    last = 0
-    for index, event in enumerate(events):
-        if event.at < last:
-            place = f"{path}: event {index + 1} (flow {event.flow})"
-            problem = f"happens at {event.at / 1e6} s, before the event above it at {last / 1e6} s"
-            raise RecordingError(problem, place=place, hint="events stand in order of time")
-        last = event.at
+def _in_order(entries: Iterator[Entry], path: Path) -> Iterator[Entry]:
+    last = index = 0
+    for entry in entries:
+        if not isinstance(entry, Note):
+            index += 1
+            if entry.at < last:
+                place = f"{path}: event {index} (flow {entry.flow})"
+                problem = f"happens at {entry.at / 1e6} s, before the event above it at {last / 1e6} s"
+                raise RecordingError(problem, place=place, hint="events stand in order of time")
+            last = entry.at
+        yield entry
