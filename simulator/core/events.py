@@ -6,7 +6,7 @@ so an event may be kept, compared, and changed only by `dataclasses.replace`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import ClassVar
 
@@ -125,6 +125,35 @@ class Message(Event):
         return self.data.encode("utf-8", "surrogatepass") if isinstance(self.data, str) else self.data
 
 
+def continuations(message: Message) -> tuple[Continuation, ...]:
+    """When the frames after the first go out; none for a message whose frames go out at once."""
+    if not any(fragment.after for fragment in message.fragments):
+        return ()
+    flow, at = message.flow, message.at
+    return tuple(Continuation(flow=flow, at=at + fragment.after) for fragment in message.fragments[1:])
+
+
+def hastened(message: Message, speed: float) -> Message:
+    """The message with the times between its frames divided by a speed."""
+    if not any(fragment.after for fragment in message.fragments):
+        return message
+    sooner = (replace(fragment, after=round(fragment.after / speed)) for fragment in message.fragments)
+    return replace(message, fragments=tuple(sooner))
+
+
+def refitted(message: Message) -> Message:
+    """The message with fragments that add up to its payload, after a change of its data: the last ones take it."""
+    left, sizes = len(message.payload), []
+    for fragment in message.fragments[:-1]:
+        sizes.append(min(fragment.size, left))
+        left -= sizes[-1]
+    sizes.append(left)
+    if not message.fragments or sizes == [fragment.size for fragment in message.fragments]:
+        return message
+    fitting = zip(message.fragments, sizes, strict=True)
+    return replace(message, fragments=tuple(replace(fragment, size=size) for fragment, size in fitting))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ping(Event):
     """A protocol ping (RFC 6455 §5.5.2)."""
@@ -167,6 +196,14 @@ class Bytes(Event):
 
     kind: ClassVar[str] = "bytes"
     data: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Continuation(Event):
+    """The time for the next frame of the message that is under way; told to the wire, and never recorded."""
+
+    kind: ClassVar[str] = "continuation"
+    direction: Direction = Direction.DOWNSTREAM
 
 
 EVENT_CLASSES: tuple[type[Event], ...] = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from simulator.core.cookies import settled
-from simulator.core.events import Event, Request, Response
+from simulator.core.events import Event, Message, Request, Response, hastened
 from simulator.core.origins import Origins
 from simulator.core.recording import Recording
 from simulator.core.settings import Settings
@@ -24,6 +24,8 @@ class Forms:
         """The event at this index, as it is due on a live flow; `event.at` is now."""
         event = replace(event, flow=flow.view.id, id=None, cause=None)
         event = flow.bindings.substitute(index, event, self._settings.wall + event.at)
+        if isinstance(event, Message):
+            event = hastened(event, self._settings.speed)
         if isinstance(event, Response) and flow.view.request is not None:
             event = self._for_this_client(index, agreed(event, flow.view.request), flow.view.request)
         return self.rebased(event)

@@ -26,6 +26,7 @@ DISCRIMINATORS: Final = frozenset(
 )
 """Field names that say what a message is, at the top of it or one level below."""
 
+_CONDITIONS: Final = ("range", "if-range", "if-none-match", "if-modified-since", "if-match")
 _ADDRESSES: Final = frozenset(("topic", "channel"))
 _HEARTBEATS: Final = frozenset("ping pong heartbeat heartbeat_ack keepalive keep_alive ka".split())
 _NAME: Final = re.compile(r"[A-Za-z_][\w.:/-]{0,99}")
@@ -128,8 +129,14 @@ def _requests(recorded: Request, live: Request, stands_for: StandsFor, rules: Ru
     found += _headers(recorded, live, stands_for, rules)
     score, differing = _queries(recorded, live, stands_for, rules)
     body = _bodies(json_of(recorded), json_of(live), stands_for, rules)
-    same_body = int(recorded.body == live.body)
-    return Comparison(mismatches=(*found, *differing, *body.mismatches), score=score + body.score + same_body)
+    score += body.score + int(recorded.body == live.body) + _same_part(recorded, live, stands_for)
+    return Comparison(mismatches=(*found, *differing, *body.mismatches), score=score)
+
+
+def _same_part(recorded: Request, live: Request, stands_for: StandsFor) -> int:
+    """How many of the fields agree that ask for a part, or for what is new (RFC 9110 §13.1, §14.2)."""
+    fields = ((header(recorded.headers, name), header(live.headers, name)) for name in _CONDITIONS)
+    return sum(ours == theirs or stands_for(ours, theirs) for ours, theirs in fields)
 
 
 def could_match(recorded: Request, live: Request) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from simulator.core.events import Chunk, Event, Message, Response
-from simulator.core.places import with_body, with_text
+from simulator.core.places import with_plain, with_text
 from simulator.core.recording import Service
 
 
@@ -41,7 +41,7 @@ class Origins:
             headers = tuple((name, self.in_text(value)) for name, value in event.headers)
             if event.streaming:  # its pieces may become longer or shorter
                 headers = tuple(field for field in headers if field[0].lower() != "content-length")
-            return with_body(replace(event, headers=headers), self._bytes(event.body))
+            return with_plain(replace(event, headers=headers), self._bytes)
         return event
 
     def in_text(self, text: str) -> str:

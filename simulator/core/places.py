@@ -6,17 +6,21 @@ and is what people read and write in a recording's header.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final, Literal
 from urllib.parse import parse_qsl, quote, quote_plus, unquote
 
 from simulator.core import jsontext
+from simulator.core.coding import decoded
 from simulator.core.cookies import parts
-from simulator.core.events import Direction, Event, Headers, Message, Request, Response, header
+from simulator.core.events import Direction, Event, Headers, Message, Request, Response, header, refitted
 from simulator.core.ids import looks_like_id
 from simulator.core.jsontext import MISSING, Json, Path
+
+_LARGEST: Final = 8 * 1024 * 1024
+"""Bytes of a body that may come out of its content coding, to be looked into."""
 
 Part = Literal["path", "query", "header", "cookie", "json"]
 
@@ -91,9 +95,28 @@ def json_of(event: Event) -> jsontext.MaybeJson:
     """The JSON object or array that an event carries, or MISSING. Do not change it: it is shared."""
     if isinstance(event, Message):
         return jsontext.parse_object(event.data) if isinstance(event.data, str) else MISSING
-    if isinstance(event, Request | Response) and event.body and not header(event.headers, "content-encoding"):
-        return jsontext.parse_object(event.body)
+    if isinstance(event, Request | Response) and event.body:
+        plain = (
+            event.body if header(event.headers, "content-encoding") is None else _plain(event.body, event.headers)
+        )
+        return MISSING if plain is None else jsontext.parse_object(plain)
     return MISSING
+
+
+@lru_cache(maxsize=16)
+def _plain(body: bytes, headers: Headers) -> bytes | None:
+    """A body without its content codings, if that can be known and is not too large."""
+    plain = decoded(body, headers, _LARGEST)
+    return None if plain is None else plain.data
+
+
+def with_plain(event: Request | Response, change: Callable[[bytes], bytes]) -> Request | Response:
+    """The event with its body changed below its content codings; as it is where these are unknown."""
+    plain = decoded(event.body, event.headers, _LARGEST)
+    if plain is None:
+        return event
+    changed = change(plain.data)
+    return event if changed == plain.data else with_body(event, plain.encode(changed))
 
 
 def filled(event: Event, values: Mapping[Slot, Json]) -> Event:
@@ -114,7 +137,7 @@ def _with_json(event: Event, values: Mapping[Path, Json]) -> Event:
         text = _json_text(event.data, values)
         return with_text(event, text)
     if isinstance(event, Request | Response):
-        return with_body(event, _json_text(event.body.decode(), values).encode())
+        return with_plain(event, lambda body: _json_text(body.decode(), values).encode())
     return event
 
 
@@ -145,12 +168,7 @@ def with_text(message: Message, text: str) -> Message:
     """The message with another text in as many frames; the last one takes what is more, or less."""
     if text == message.data:
         return message
-    changed = replace(message, data=text)
-    left, fragments = len(changed.payload), []
-    for fragment in message.fragments[:-1]:
-        fragments.append(replace(fragment, size=min(fragment.size, left)))
-        left -= fragments[-1].size
-    return replace(changed, fragments=(*fragments, *(replace(last, size=left) for last in message.fragments[-1:])))
+    return refitted(replace(message, data=text))
 
 
 def with_body(event: Request | Response, body: bytes) -> Request | Response:

@@ -14,8 +14,10 @@ from simulator.core.bindings import Bindings
 from simulator.core.clients import Client, Clients, next_take, same
 from simulator.core.events import (
     Close,
+    Continuation,
     Direction,
     Event,
+    Message,
     Pong,
     Request,
     Reset,
@@ -222,7 +224,13 @@ class Session:
     def _send(self, event: Event, flow: LiveFlow, out: list[Event]) -> None:
         if Direction.DOWNSTREAM in flow.ended:
             return
+        if flow.holds_back(event):
+            return
         out.append(event)
+        if isinstance(event, Continuation):
+            for waiting in flow.went_on():
+                self._send(replace(waiting, at=event.at), flow, out)
+            return
         self.journal.add(event)
         flow.view.past = (*flow.view.past[1 - PAST :], event)
         if is_upgrade(event):
@@ -230,6 +238,8 @@ class Session:
             flow.view.since = event.at
             self._queue.push_all(flow.waiting, event.at)
             flow.waiting.clear()
+        elif isinstance(event, Message):
+            self._queue.push_all(flow.begin(event), event.at)
         elif ends_link(event):
             flow.ended.add(Direction.DOWNSTREAM)
         if isinstance(event, Reset) or (Direction.DOWNSTREAM in flow.ended and not flow.open):

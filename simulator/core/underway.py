@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from simulator.core.bindings import Bindings
 from simulator.core.clients import Client
-from simulator.core.events import Direction, Event
+from simulator.core.events import Bytes, Close, Direction, Event, Message, continuations
 from simulator.core.pipeline import FlowView, Stage
 from simulator.core.script import FlowScript
 from simulator.core.takes import Takes
@@ -22,12 +22,16 @@ HASTE = 250 * MILLISECOND
 What the server had said before, but not as an answer to this, then comes that much sooner than it was recorded.
 """
 
+PAST_ALL_STAGES = 1 << 30
+"""Where no rule is asked any more."""
+
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class LiveFlow:
     """A flow of this run. `waiting` is what was due before its 101 had gone.
 
-    `pending` is what is under way on it and keeps the recorded order, in that order.
+    `pending` is what is under way on it and keeps the recorded order, in that order. `unsaid` counts the frames
+    that are missing of a message that has begun, and `behind` is what comes when it is complete (RFC 6455 §5.4).
     """
 
     view: FlowView
@@ -39,6 +43,26 @@ class LiveFlow:
     ended: set[Direction] = field(default_factory=set)
     waiting: list[Item] = field(default_factory=list)
     pending: list[Item] = field(default_factory=list)
+    unsaid: int = 0
+    behind: list[Event] = field(default_factory=list)
+
+    def holds_back(self, event: Event) -> bool:
+        """Whether an event waits for the end of a message that has begun, as control frames need not."""
+        held = self.unsaid > 0 and isinstance(event, Message | Close | Bytes)
+        self.behind += [event] if held else []
+        return held
+
+    def begin(self, message: Message) -> Iterator[Item]:
+        """What is under way once the first frame of a message is out: those that have times of their own."""
+        pieces = continuations(message)
+        self.unsaid = len(pieces)
+        yield from (Item(due=piece.at, flow=self, event=piece, stage=PAST_ALL_STAGES) for piece in pieces)
+
+    def went_on(self) -> list[Event]:
+        """One more frame is out; behind the last one comes what waited for it."""
+        self.unsaid -= 1
+        waited, self.behind = ([], self.behind) if self.unsaid else (self.behind, [])
+        return waited
 
     @property
     def script(self) -> FlowScript | None:

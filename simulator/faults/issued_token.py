@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Literal
 
-from simulator.core.events import Event, Message, Response
+from simulator.core.events import Event, Message, Response, header
 from simulator.core.fault import Context, Fault, Kinds
 from simulator.core.ids import with_jwts
 from simulator.core.places import filled, slots
@@ -34,7 +34,7 @@ class IssuedTokenFault(Fault):
 
     def concerns(self, event: Event) -> bool:
         if isinstance(event, Response):
-            return _JWT_BEGINS.encode() in event.body
+            return _JWT_BEGINS.encode() in event.body or header(event.headers, "content-encoding") is not None
         return isinstance(event, Message) and isinstance(event.data, str) and _JWT_BEGINS in event.data
 
     def apply(self, event: Event, context: Context) -> Iterable[Event]:

@@ -24,9 +24,3 @@ def kept(fields: Iterable[tuple[str, str]]) -> Headers:
 def resized(headers: Headers, size: int) -> Headers:
     """Header fields whose Content-Length, if they have one, is that of the body."""
     return tuple((name, str(size) if name.lower() == "content-length" else value) for name, value in headers)
-
-
-def codings(headers: Headers) -> list[str]:
-    """What was done to a body (RFC 9110 §8.4), the last first."""
-    given = (header(headers, "content-encoding") or "").lower().replace(" ", "").split(",")
-    return [coding for coding in reversed(given) if coding not in ("", "identity")]

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import socket
 import struct
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from email.utils import formatdate
@@ -22,20 +23,23 @@ from simulator.core.events import (
     Bytes,
     Chunk,
     Close,
+    Continuation,
     Direction,
     End,
     Event,
     Headers,
+    Message,
     Request,
     Reset,
     Response,
+    continuations,
     header,
     is_upgrade,
 )
 from simulator.core.matching import is_upgrade_request
 from simulator.core.places import with_length
 from simulator.core.units import Time
-from simulator.live.frames import FrameParser, encode, frame_parsers, negotiated
+from simulator.live.frames import FrameParser, encode, encode_frames, frame_parsers, negotiated
 from simulator.live.handshake import switching
 from simulator.live.tls import Tell
 
@@ -83,6 +87,7 @@ class Connection(asyncio.Protocol):
         self._body = bytearray()
         self._parser: FrameParser | None = None
         self._deflate: PerMessageDeflate | None = None
+        self._unsaid: deque[bytes] = deque()
         self._close_sent = self._close_received = False
         self._over = self._deaf = False
 
@@ -206,6 +211,12 @@ class Connection(asyncio.Protocol):
             return self._http.send(h11.Data(data=event.data)) or b""
         if isinstance(event, End):
             return self._finish_response()
+        if isinstance(event, Continuation):
+            return self._unsaid.popleft() if self._unsaid else b""
+        if isinstance(event, Message) and continuations(event):
+            first, *rest = encode_frames(event, deflate=self._deflate)
+            self._unsaid.extend(rest)
+            return first
         if isinstance(event, Close):
             self._close_sent = True
             asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, self.close)

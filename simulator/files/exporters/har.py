@@ -8,13 +8,12 @@ from typing import Final
 from urllib.parse import parse_qsl
 
 import simulator
+from simulator.core.coding import decoded
 from simulator.core.events import Direction, Headers, Message, Request, Reset, Response, header
 from simulator.core.recording import Recording
 from simulator.core.units import MILLISECOND, SECOND, Time
 from simulator.files.exporters.exchanges import Exchange, exchanges
-from simulator.files.fields import codings
 from simulator.files.losses import Losses
-from simulator.files.redaction import bodies
 
 NO_CLOSES: Final = "closes and resets left out, for HAR has no place for them"
 AS_SENT: Final = "bodies given as they were on the wire, for their coding is not read here"
@@ -109,12 +108,8 @@ def _response(request: Request, response: Response, body: bytes, losses: Losses)
 
 def _decoded(body: bytes, headers: Headers) -> bytes | None:
     """A body without its content codings; None where one is unknown."""
-    for coding in codings(headers) if body else ():
-        layer = bodies.decoded(body, coding)
-        if layer is None:
-            return None
-        body = layer.data
-    return body
+    plain = decoded(body, headers)
+    return None if plain is None else plain.data
 
 
 def _text(body: bytes, mime: str) -> Object:

@@ -6,10 +6,10 @@ import re
 from email.message import Message as MimeHeaders
 from typing import Final
 
+from simulator.core.coding import codings, decoded, encoder
 from simulator.core.events import Headers, header
-from simulator.files.fields import codings, resized
+from simulator.files.fields import resized
 from simulator.files.losses import Losses
-from simulator.files.redaction import bodies
 
 OTHER_LENGTH: Final = "bodies that are not of the length they had on the wire"
 NO_CODING: Final = "bodies left without their content coding, which is not written here"
@@ -36,8 +36,8 @@ def body_of(
         if size is not None and size != len(body):
             losses.add(OTHER_LENGTH)
         return body, resized(headers, len(body))
-    encoders = [bodies.encoder(coding) for coding in reversed(codings(headers))]
-    if not body or _is_coded(body, headers) or (as_sent and None in encoders):
+    encoders = [encoder(coding) for coding in reversed(codings(headers))]
+    if not body or decoded(body, headers) is not None or (as_sent and None in encoders):
         return body, resized(headers, len(body))
     for encode in encoders if None not in encoders else ():
         body = encode(body) if encode is not None else body
@@ -79,12 +79,3 @@ def _in(text: str, charset: str) -> bytes | None:
         return text.encode(charset) if _CHARSETS.fullmatch(charset) else None
     except (UnicodeError, LookupError):
         return None
-
-
-def _is_coded(body: bytes, headers: Headers) -> bool:
-    for coding in codings(headers):
-        layer = bodies.decoded(body, coding)
-        if layer is None:
-            return False
-        body = layer.data
-    return True

@@ -10,6 +10,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Final, TypeVar
 
+from simulator.core.coding import codings, decoded
 from simulator.core.events import (
     Bytes,
     Chunk,
@@ -24,9 +25,10 @@ from simulator.core.events import (
     Reset,
     Response,
     header,
+    refitted,
 )
-from simulator.files.fields import codings, resized
-from simulator.files.redaction import bodies, names
+from simulator.files.fields import resized
+from simulator.files.redaction import names
 from simulator.files.redaction.edits import Edit, applied, moved
 from simulator.files.redaction.learned import is_varied
 from simulator.files.redaction.text import Secrets, TextRedactor
@@ -120,9 +122,7 @@ class Redactor:
     def _message(self, event: Message) -> Message:
         data = self._plain(event.data) if isinstance(event.data, str) else self._payload(event.data)
         changed = _changed(event, data=data)
-        if event.fragments and len(changed.payload) != len(event.payload):
-            return replace(changed, fragments=())
-        return changed
+        return refitted(changed)
 
     # Parts of HTTP messages.
 
@@ -166,20 +166,12 @@ class Redactor:
 
     def _body(self, body: bytes, headers: Headers) -> bytes:
         form = (header(headers, "content-type") or "").lower().startswith("application/x-www-form-urlencoded")
-        data, encoders = body, []
-        for coding in codings(headers) if body else ():
-            layer = bodies.decoded(data, coding)
-            if layer is None:
-                self._counts[UNREADABLE] += 1
-                return self._payload(body, form=form)  # should it not be encoded at all
-            data = layer.data
-            encoders.append(layer.encode)
-        made = self._payload(data, form=form)
-        if made is data:
-            return body
-        for encode in reversed(encoders):
-            made = encode(made)
-        return made
+        plain = decoded(body, headers)
+        if plain is None:
+            self._counts[UNREADABLE] += 1
+            return self._payload(body, form=form)  # should it not be encoded at all
+        made = self._payload(plain.data, form=form)
+        return body if made is plain.data else plain.encode(made)
 
     # Texts and bytes.
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Callable
+from functools import reduce
 from typing import Final, NamedTuple
 
 import zstandard
+
+from simulator.core.events import Headers, header
 
 LARGEST: Final = 64 * 1024 * 1024
 """A body that decodes to more is not looked into."""
@@ -22,16 +25,33 @@ class Decoded(NamedTuple):
     encode: Callable[[bytes], bytes]
 
 
-def decoded(body: bytes, coding: str) -> Decoded | None:
-    """A body without its content coding; None if that is unknown, broken, cut off or too large."""
+def codings(headers: Headers) -> list[str]:
+    """What was done to a body (RFC 9110 §8.4), the last first."""
+    listed = (header(headers, "content-encoding") or "").lower().replace(" ", "").split(",")
+    return [coding for coding in reversed(listed) if coding not in ("", "identity")]
+
+
+def decoded(body: bytes, headers: Headers, largest: int = LARGEST) -> Decoded | None:
+    """A body without its content codings; None if one is unknown, broken, cut off or too large."""
+    encoders: list[Callable[[bytes], bytes]] = []
+    for coding in codings(headers) if body else ():
+        layer = _decoded(body, coding, largest)
+        if layer is None:
+            return None
+        body = layer.data
+        encoders.insert(0, layer.encode)
+    return Decoded(body, lambda data: reduce(lambda made, encode: encode(made), encoders, data))
+
+
+def _decoded(body: bytes, coding: str, largest: int) -> Decoded | None:
     try:
-        match coding.strip().lower():
+        match coding:
             case "gzip" | "x-gzip":
-                return Decoded(_inflated(body, 16 + zlib.MAX_WBITS), _gzip)
+                return Decoded(_inflated(body, 16 + zlib.MAX_WBITS, largest), _gzip)
             case "deflate":
-                return _deflated(body)
+                return _deflated(body, largest)
             case "zstd":
-                return Decoded(_unzstd(body), _zstd)
+                return Decoded(_unzstd(body, largest), _zstd)
     except (zlib.error, zstandard.ZstdError, ValueError):
         pass
     return None
@@ -58,12 +78,12 @@ _ENCODERS: Final[dict[str, Callable[[bytes], bytes]]] = {
 }
 
 
-def _deflated(body: bytes) -> Decoded:
+def _deflated(body: bytes, largest: int) -> Decoded:
     """`deflate` means zlib; raw deflate is sent under this name as well."""
     try:
-        return Decoded(_inflated(body, zlib.MAX_WBITS), zlib.compress)
+        return Decoded(_inflated(body, zlib.MAX_WBITS, largest), zlib.compress)
     except zlib.error:
-        return Decoded(_inflated(body, -zlib.MAX_WBITS), _raw_deflate)
+        return Decoded(_inflated(body, -zlib.MAX_WBITS, largest), _raw_deflate)
 
 
 def _raw_deflate(data: bytes) -> bytes:
@@ -71,10 +91,10 @@ def _raw_deflate(data: bytes) -> bytes:
     return compressor.compress(data) + compressor.flush()
 
 
-def _inflated(body: bytes, wbits: int) -> bytes:
+def _inflated(body: bytes, wbits: int, largest: int) -> bytes:
     """All that is compressed, in one stream or, as gzip allows, in several one after the other."""
     parts: list[bytes] = []
-    room = LARGEST
+    room = largest
     while body:
         inflater = zlib.decompressobj(wbits)
         parts.append(inflater.decompress(body, room))
@@ -85,12 +105,12 @@ def _inflated(body: bytes, wbits: int) -> bytes:
     return b"".join(parts)
 
 
-def _unzstd(body: bytes) -> bytes:
+def _unzstd(body: bytes, largest: int) -> bytes:
     decompressor = zstandard.ZstdDecompressor().decompressobj()
     data = bytearray()
     for start in range(0, len(body), _ZSTD_STEP):
         data += decompressor.decompress(body[start : start + _ZSTD_STEP])
-        if len(data) > LARGEST:
+        if len(data) > largest:
             raise ValueError("too large")
         if decompressor.eof and (decompressor.unused_data or start + _ZSTD_STEP < len(body)):
             raise ValueError("more than one frame")
