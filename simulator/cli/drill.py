@@ -148,6 +148,7 @@ def _plan(recording: str, patterns: Sequence[str], command: Sequence[str], given
         faults=chosen(patterns, script.recording),
         command=command,
         recording=recording,
+        also=_also(given),
         settings=options.settings_of(
             given["seed"], given["speed"], strict=False, auth=auth_of(given["auth"], given["auth_key"])
         ),
@@ -164,6 +165,14 @@ def _offline(script: Script, hosts: Sequence[str]) -> Offline:
 
     ca = click.get_current_context().with_resource(local_ca())
     return Offline(hosts=[host_of(text, script.services) for text in hosts], ca=ca, say=complain)
+
+
+def _also(given: Mapping[str, Any]) -> list[str]:
+    """Whom to let in and what to answer for, as the options that say so again."""
+    named = {"--auth": given["auth"], "--auth-key": given["auth_key"]}
+    pairs = [(option, value) for option, value in named.items() if value not in (None, "recorded")]
+    pairs += [("--host", host) for host in given["hosts"]]
+    return [*(["--offline"] if given["offline"] else []), *(word for pair in pairs for word in pair)]
 
 
 def _run(plan: Plan, expected: Expectations | None, reports: Mapping[Path, Callable[[Drill], str]]) -> int:

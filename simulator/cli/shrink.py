@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
 from pathlib import Path
 
 import click
@@ -15,7 +14,7 @@ from simulator.files.redaction import Redactor
 from simulator.files.redaction.notes import redacted_text
 from simulator.files.yamlfile import dump_yaml
 from simulator.harness.drill import Plan
-from simulator.harness.reports import played
+from simulator.harness.reports import command_again
 from simulator.harness.shrink import Shrunk, Wanted, incident, shrink
 from simulator.harness.verdict import BAD, Verdict
 
@@ -56,8 +55,7 @@ async def _shrunk(plan: Plan, wanted: Wanted) -> Shrunk | None:
 
 def _again(plan: Plan, out: Path | None) -> str:
     """The command that shows it again, on one line of a comment."""
-    words = ["stagesim", "run", plan.recording, "--fault", str(out or "FILE"), *played(plan.settings)]
-    line = redacted_text(shlex.join([*words, "--", *plan.command]), Redactor().event)
+    line = redacted_text(command_again(plan, str(out or "FILE")), Redactor().event)
     return " ".join(line.split())
 
 

@@ -28,7 +28,8 @@ SHORTEST_DEADLINE = 15.0
 class Plan:
     """What to drill. `deadline` is in seconds for each test; None takes it from the control run.
 
-    `recording` is the name or path by which somebody gets this script again.
+    `recording` is the name or path by which somebody gets this script again, `also` what options besides seed and
+    speed `stagesim run` needs for it.
     """
 
     script: Script
@@ -36,6 +37,7 @@ class Plan:
     command: Sequence[str]
     settings: Settings = field(default_factory=Settings)
     recording: str = "RECORDING"
+    also: Sequence[str] = ()
     jobs: int = 1
     deadline: float | None = None
     variables: Mapping[str, str] = field(default_factory=dict)

@@ -13,7 +13,7 @@ from simulator.core.jsontext import Json
 from simulator.core.settings import Settings
 from simulator.files.redaction import Redactor
 from simulator.files.redaction.notes import redacted_text
-from simulator.harness.drill import Drill
+from simulator.harness.drill import Drill, Plan
 from simulator.harness.suite import KEPT
 from simulator.harness.verdict import BAD, Verdict, score
 from simulator.harness.verdict import as_json as judgement_json
@@ -72,14 +72,16 @@ def output(drill: Drill, test: str, fault: str) -> str:
 def repeat(drill: Drill, fault: str) -> str:
     """The command that plays one fault to the suite again, with the same seed."""
     loaded = next(one for one in drill.plan.faults if one.name == fault)
-    settings = drill.plan.settings
-    words = ["stagesim", "run", drill.plan.recording, "--fault", loaded.again, *played(settings)]
-    if drill.plan.offline is not None:
-        words += ["--offline", *(word for host in drill.plan.offline.hosts for word in ("--host", host.given))]
-    return shlex.join([*words, "--", *drill.plan.command])
+    return command_again(drill.plan, loaded.again)
 
 
-def played(settings: Settings) -> list[str]:
+def command_again(plan: Plan, fault: str) -> str:
+    """The command that plays a fault to the plan's command again, with the same settings."""
+    words = ["stagesim", "run", plan.recording, "--fault", fault, *_played(plan.settings), *plan.also]
+    return shlex.join([*words, "--", *plan.command])
+
+
+def _played(settings: Settings) -> list[str]:
     """The options that play with these settings again."""
     speed = "max" if settings.speed == math.inf else f"{settings.speed:g}"
     return ["--seed", str(settings.seed), *([] if settings.speed == 1 else ["--speed", speed])]

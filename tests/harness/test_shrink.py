@@ -36,7 +36,8 @@ def client(tmp_path: Path) -> list[str]:
 
 
 def drill(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return stagesim("drill", "golden-path", "--shrink", "--seed", "3", "--speed", "max", *words, cwd=cwd)
+    settings = ["--seed", "3", "--speed", "max", "--auth", "off"]
+    return stagesim("drill", "golden-path", "--shrink", *settings, *words, cwd=cwd)
 
 
 def test_the_smallest_set_is_written_and_does_it_again(client: list[str], tmp_path: Path) -> None:
@@ -49,7 +50,7 @@ def test_the_smallest_set_is_written_and_does_it_again(client: list[str], tmp_pa
     assert incident.file.command == client[1:]
     assert "noticed, failed in time" in incident.file.reported
     first = (tmp_path / "incident.yaml").read_text().splitlines()[0]
-    assert first.startswith("# stagesim run golden-path --fault incident.yaml --seed 3 --speed max -- ")
+    assert first.startswith("# stagesim run golden-path --fault incident.yaml --seed 3 --speed max --auth off -- ")
     again = stagesim("run", "golden-path", "--fault", "incident.yaml", "--speed", "max", *client, cwd=tmp_path)
     assert again.returncode == 1
     assert "nothing works" in again.stderr
