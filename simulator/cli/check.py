@@ -11,7 +11,7 @@ from rich.console import Console
 from simulator.cli.options import script_of
 from simulator.core.advice import advice
 from simulator.core.conflicts import conflicts
-from simulator.core.correlation import plan, propose, uncorrelated
+from simulator.core.correlation import SENT, plan, propose, uncorrelated
 from simulator.core.errors import FaultError, StagesimError
 from simulator.core.recording import Recording
 from simulator.core.script import Script, compile_script
@@ -90,7 +90,7 @@ def _correlations(recording: Recording) -> Iterator[str]:
     if found:
         yield f"correlated, {'found now' if given is None else 'as the header says'}:"
     for item in found:
-        maker = "client" if item.kind == "echoed" else "server"
+        maker = "client" if item.kind in SENT else "server"
         back = ", ".join(item.targets) or "fresh for each client"
         yield f"  {item.name} (made by the {maker})  {item.source}  →  {back}"
 

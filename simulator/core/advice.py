@@ -42,7 +42,11 @@ def advice(script: Script) -> tuple[Advice, ...]:
     header = script.recording.header
     found: dict[str, Advice] = {}
     for one, other, route in _pairs(script):
-        differing = _differing(one.event, other.event)
+        differing = [
+            item
+            for item in _differing(one.event, other.event)
+            if place(route, one.event, item[0]) not in script.plan.paired
+        ]
         if len(differing) != 1:
             continue
         (slot, (ours, theirs)) = differing[0]

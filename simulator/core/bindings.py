@@ -8,10 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from simulator.core.correlation import COMPOSED, ECHOED, TIME, TOKEN, Plan, Variable
+from simulator.core.correlation import COMPOSED, PAIRED, SENT, TIME, TOKEN, Plan, Variable
 from simulator.core.events import Event
 from simulator.core.ids import fresh, is_distinctive, is_unspaced
 from simulator.core.jsontext import MISSING, Json, MaybeJson
+from simulator.core.overrides import Paired
 from simulator.core.places import filled, slots, value_at
 from simulator.core.timestamps import moved
 from simulator.core.tokens import resign
@@ -27,9 +28,13 @@ class Scope:
 
     live: dict[int, Json] = field(default_factory=dict)
     recorded: dict[str, tuple[Json, ...]] = field(default_factory=dict)
+    paired: dict[str, set[Json]] = field(default_factory=dict)
 
     def bind(self, variable: Variable, value: Json) -> None:
         self.live[variable.number] = value
+        if variable.kind == PAIRED:
+            self.paired.setdefault(repr(value), set()).add(variable.value)
+            return
         self.recorded[str(value)] = (variable.value, *variable.also)
 
 
@@ -58,7 +63,7 @@ class Bindings:
         values = dict(slots(live))
         for slot, variable in uses:
             value = values.get(slot, MISSING)
-            if value is not MISSING and (variable.kind == ECHOED or self._of(variable) is MISSING):
+            if value is not MISSING and (variable.kind in SENT or self._of(variable) is MISSING):
                 self._bind(variable, value, self.heard)
 
     def carry(self, said: int, instead: int) -> None:
@@ -69,8 +74,10 @@ class Bindings:
             if value is not MISSING and variable.kind not in (TIME, COMPOSED):
                 self._bind(variable, value, self.heard)
 
-    def stands_for(self, recorded: Json, live: Json) -> bool:
+    def stands_for(self, recorded: Json | Paired, live: Json) -> bool:
         """Whether a live value is what a recorded one is called in this run."""
+        if isinstance(recorded, Paired):
+            return recorded.value in self.own.paired.get(repr(live), ())
         key = str(live)
         return recorded in (self.own.recorded.get(key) or self.client.recorded.get(key, ()))
 
@@ -80,15 +87,15 @@ class Bindings:
         if not uses:
             return event
         made: dict[int, Json] = {}
-        values = {
-            slot: self._live(variable, index, wall, made) if self.fresh else self._echo(variable)
-            for slot, variable in uses
-        }
-        return filled(event, {slot: _like(value_at(event, slot), value) for slot, value in values.items()})
+        values = {}
+        for slot, variable in uses:
+            value = self._live(variable, index, wall, made) if self.fresh else self._echo(variable)
+            values[slot] = value if variable.kind == PAIRED else _like(value_at(event, slot), value)
+        return filled(event, values)
 
     def _echo(self, variable: Variable) -> Json:
         """The value with nothing new in it but what the client sent."""
-        if variable.kind == ECHOED:
+        if variable.kind in SENT:
             known = self._of(variable)
             return variable.value if known is MISSING else known
         return _composed(variable, self._echo) if variable.parts else variable.value
@@ -108,9 +115,9 @@ class Bindings:
 
     def _found_or_made(self, variable: Variable, index: int, wall: Time, made: dict[int, Json]) -> Json:
         known = self._of(variable)
-        if known is not MISSING and (variable.kind == ECHOED or variable.source != index):
+        if known is not MISSING and (variable.kind in SENT or variable.source != index):
             return known
-        if variable.kind == ECHOED:
+        if variable.kind in SENT:
             return variable.value
         if variable.kind == COMPOSED:
             return _composed(variable, lambda part: self._live(part, index, wall, made))
@@ -136,6 +143,8 @@ class Bindings:
 
     def _bind(self, variable: Variable, value: Json, tell: Callable[[str], None]) -> None:
         self.own.bind(variable, value)
+        if variable.kind == PAIRED:
+            return
         self.client.bind(variable, value)
         if variable.kind == TOKEN or (
             variable.kind != TIME and is_unspaced(str(value))

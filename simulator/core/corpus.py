@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from simulator.core.correlation import COMPOSED, TIME, Part, Plan, Variable
+from simulator.core.correlation import COMPOSED, PAIRED, TIME, Part, Plan, Variable
 from simulator.core.events import Event
 from simulator.core.jsontext import Json
 from simulator.core.places import Slot, place
@@ -135,13 +135,13 @@ def _renumbered(
 
 
 def _roles(script: Script) -> dict[int, Role]:
-    """What each variable is, by number; times and texts with ids in them are nobody's but their own."""
+    """What each variable is, by number; times, short ids and texts with ids in them are nobody's but their own."""
     found: dict[int, Role] = {}
     seen: dict[tuple[str, str], int] = {}
     routes = {flow.flow: flow.route for flow in script.flows}
     for index, event in enumerate(script.recording.events):
         for slot, variable in script.plan.at(index):
-            if variable.number in found or variable.kind in (TIME, COMPOSED):
+            if variable.number in found or variable.kind in (TIME, COMPOSED, PAIRED):
                 continue
             key = (variable.kind, place(routes[event.flow], event, slot))
             seen[key] = seen.get(key, 0) + 1

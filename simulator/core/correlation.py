@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Final
 
-from simulator.core.events import Direction, Event, Request
+from simulator.core.events import Direction, Event
 from simulator.core.ids import (
     has_random_part,
     holds_uuid,
@@ -26,15 +27,17 @@ from simulator.core.ids import (
 )
 from simulator.core.inside import Finder, can_stand_inside
 from simulator.core.jsontext import Json
-from simulator.core.places import Slot, place, route, slots
+from simulator.core.occurrences import Occurrence, key_of, occurrences
+from simulator.core.pairs import SHORTEST_ECHO, SHORTEST_NUMBER, Tally, is_short, pairs, reference, typed
+from simulator.core.places import Slot
 from simulator.core.recording import Correlation, Recording
 from simulator.core.timestamps import is_timestamp, looks_like_time
 from simulator.core.units import Time
 
-ECHOED, MINTED, TOKEN, TIME, COMPOSED = "echoed", "minted", "token", "time", "composed"
+ECHOED, MINTED, TOKEN, TIME, COMPOSED, PAIRED = "echoed", "minted", "token", "time", "composed", "paired"
 
-_SHORTEST_ECHO = 4
-_SHORTEST_NUMBER = 5
+SENT: Final = frozenset((ECHOED, PAIRED))
+"""Kinds of what the client makes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +77,11 @@ class Plan:
     def at(self, index: int | None) -> tuple[tuple[Slot, Variable], ...]:
         return () if index is None else self.uses.get(index, ())
 
+    @property
+    def paired(self) -> tuple[str, ...]:
+        """Places where the client puts ids that mean something on their flow only."""
+        return tuple(item.source for item in self.correlations if item.kind == PAIRED)
+
     def in_all(self, index: int) -> Iterator[Variable]:
         """The variables of an event, and those inside of them."""
         for _, variable in self.at(index):
@@ -103,46 +111,45 @@ class _Sighting:
         yield from (where for where, _, upstream in self.back if not upstream)
 
 
-def _key(value: Json) -> str | None:
-    """Equal for values that mean the same: 48213 in a body and '48213' in a path."""
-    if isinstance(value, bool) or value is None or value == "":
-        return None
-    return str(value) if isinstance(value, str | int | float) else None
-
-
-def _walk(recording: Recording) -> Iterator[tuple[int, Event, Slot, Json, str]]:
-    """Every value of a recording with its event's index and its place."""
-    routes: dict[str, str] = {}
-    for index, event in enumerate(recording.events):
-        if isinstance(event, Request):
-            routes[event.flow] = route(event)
-        where = routes.get(event.flow, "?")
-        for slot, value in slots(event):
-            yield index, event, slot, value, place(where, event, slot)
-
-
 def propose(recording: Recording) -> tuple[Correlation, ...]:
     """Find what correlates in a recording; places that its header says to ignore are left out."""
     seen = _sightings(recording)
     data = _data_places(seen)
+    local = _by_client(pairs([recording]))
     found: dict[tuple[str, str], dict[str, None]] = {}
     for sighting in seen:
         kind = _kind(sighting, data)
-        if kind is not None:
+        if kind is not None and not (kind == ECHOED and _is_local(sighting, local)):
             targets = found.setdefault((sighting.place, kind), {})
             targets.update({where: None for where, _, _ in sighting.back if where != sighting.place})
+    found |= {(source, PAIRED): targets for source, targets in local.items()}
     return tuple(
         Correlation(name=_name(source), kind=kind, source=source, targets=tuple(targets))
         for (source, kind), targets in found.items()
     )
 
 
+def _by_client(found: Iterable[Tally]) -> dict[str, dict[str, None]]:
+    """The targets of each place of the client that is one of a pair."""
+    targets: dict[str, dict[str, None]] = {}
+    for tally in found:
+        targets.setdefault(tally.source, {})[tally.target] = None
+    return targets
+
+
+def _is_local(sighting: _Sighting, local: Mapping[str, Mapping[str, None]]) -> bool:
+    """Whether a value comes back where its place is paired with, and nowhere else."""
+    targets = local.get(sighting.place, {})
+    back = {where for where, _, upstream in sighting.back if not upstream}
+    return is_short(sighting.value) and back <= targets.keys()
+
+
 def _sightings(recording: Recording) -> Iterable[_Sighting]:
     """Every value; what the client sent comes back also as a part of what the server says."""
     seen: dict[str, _Sighting] = {}
     finder, ignored = Finder(), set(recording.header.ignore)
-    for _, event, slot, value, where in _walk(recording):
-        key = _key(value)
+    for _, event, slot, value, where in occurrences(recording):
+        key = key_of(value)
         if key is None or where in ignored:
             continue
         upstream = event.direction is Direction.UPSTREAM
@@ -183,7 +190,7 @@ def _kind(sighting: _Sighting, data: frozenset[str]) -> str | None:
 def _travels(value: Json, source: Slot, back: list[Slot]) -> bool:
     if is_word(value) or is_label(value):  # 'active' twice is chance: an id only where both names say so
         return all(_names_id(slot) and slot.part != "path" for slot in (source, back[0]))
-    if len(str(value)) < (_SHORTEST_ECHO if isinstance(value, str) else _SHORTEST_NUMBER):
+    if len(str(value)) < (SHORTEST_ECHO if isinstance(value, str) else SHORTEST_NUMBER):
         return False
     if _may_count(value):
         return _names_id(source) or any(_names_id(slot) or _named(slot) == _named(source) for slot in back)
@@ -239,11 +246,21 @@ def plan(recording: Recording) -> Plan:
     uses: list[tuple[int, Slot, Variable]] = []
     texts: list[tuple[int, Slot, str]] = []
     numbered: list[Variable] = []
-    for index, event, slot, value, where in _walk(recording):
-        key = _key(value)
+    local = _Local(correlations)
+    for item in occurrences(recording):
+        index, event, slot, value, where = item
+        key = key_of(value)
         if key is None or where in header.ignore:
             continue
         wall = header.created + event.at
+        own = local.known(item)
+        if own is None and local.begins(item):
+            own = Variable(number=len(numbered), kind=PAIRED, value=value, source=index, wall=wall)
+            numbered.append(local.add(item, own))
+        if own is not None:
+            uses.append((index, slot, own))
+            if not item.upstream:
+                continue
         entry = known.get(key)
         if entry is None or not _belongs(entry[1], where):
             kind = _kind_at(sources[where], value) if where in sources else _time_kind(event, value, wall)
@@ -264,6 +281,29 @@ def plan(recording: Recording) -> Plan:
         uses={index: tuple(pairs) for index, pairs in found.items()},
         correlations=correlations,
     )
+
+
+class _Local:
+    """The ids of each flow: they are known by their flow, and by the place where the client put them."""
+
+    def __init__(self, correlations: Iterable[Correlation]) -> None:
+        paired = [item for item in correlations if item.kind == PAIRED]
+        self._source = {item.source: item.source for item in paired}
+        self._source |= {target: item.source for item in paired for target in item.targets}
+        self._found: dict[tuple[str, str, str], Variable] = {}
+
+    def begins(self, item: Occurrence) -> bool:
+        return self._source.get(item.place) == item.place and reference(item)
+
+    def known(self, item: Occurrence) -> Variable | None:
+        return self._found.get(self._key(item))
+
+    def add(self, item: Occurrence, variable: Variable) -> Variable:
+        self._found[self._key(item)] = variable
+        return variable
+
+    def _key(self, item: Occurrence) -> tuple[str, str, str]:
+        return item.event.flow, self._source.get(item.place, ""), typed(item.value)
 
 
 def _composed(
@@ -304,6 +344,8 @@ def _by_source(correlations: Iterable[Correlation]) -> dict[str, Correlation]:
     """One correlation for each source: a place may hold a token now and another id then."""
     found: dict[str, Correlation] = {}
     for item in correlations:
+        if item.kind == PAIRED:
+            continue
         first = found.get(item.source, item)
         found[item.source] = replace(first, targets=tuple(dict.fromkeys([*first.targets, *item.targets])))
     return found
@@ -318,7 +360,7 @@ def _kind_at(correlation: Correlation, value: Json) -> str:
 def uncorrelated(recording: Recording, planned: Plan) -> list[str]:
     """Places of values that look like ids and belong to no variable: sent once by the client, or ruled out."""
     found: dict[str, None] = {}
-    for index, _, slot, value, where in _walk(recording):
+    for index, _, slot, value, where in occurrences(recording):
         random = looks_like_id(value) or (_names_id(slot) and slot.part != "path" and has_random_part(value))
         if random and not any(slot == used for used, _ in planned.at(index)):
             found[where] = None

@@ -15,7 +15,7 @@ from typing import Final
 from simulator.core.events import Close, Event, Message, Request, header
 from simulator.core.ids import is_jwt, is_secret_name, looks_like_id
 from simulator.core.jsontext import MISSING, Json, MaybeJson, Path, leaves, path_text
-from simulator.core.overrides import NO_RULES, Rules
+from simulator.core.overrides import NO_RULES, Paired, Rules
 from simulator.core.places import Slot, json_of, query_values, segments
 from simulator.core.timestamps import looks_like_time
 from simulator.core.visible import visible
@@ -32,7 +32,7 @@ _HEARTBEATS: Final = frozenset("ping pong heartbeat heartbeat_ack keepalive keep
 _NAME: Final = re.compile(r"[A-Za-z_][\w.:/-]{0,99}")
 _DISCRIMINATOR_DEPTH: Final = 2
 
-StandsFor = Callable[[Json, Json], bool]
+StandsFor = Callable[[Json | Paired, Json], bool]
 """Whether in this run a recorded value is called so: (recorded, live)."""
 
 
@@ -129,7 +129,8 @@ def _requests(recorded: Request, live: Request, stands_for: StandsFor, rules: Ru
     found += _headers(recorded, live, stands_for, rules)
     score, differing = _queries(recorded, live, stands_for, rules)
     body = _bodies(json_of(recorded), json_of(live), stands_for, rules)
-    score += body.score + int(recorded.body == live.body) + _same_part(recorded, live, stands_for)
+    same_body = int(recorded.body == live.body and not rules.paired)
+    score += body.score + same_body + _same_part(recorded, live, stands_for)
     return Comparison(mismatches=(*found, *differing, *body.mismatches), score=score)
 
 
@@ -230,6 +231,8 @@ class _Shapes:
         rule = self.rules.of(Slot("json", path))
         if rule == "ignored":
             return 0
+        if rule == "paired" and not isinstance(ours, dict | list) and not isinstance(theirs, dict | list):
+            return int(self.stands_for(Paired(ours), theirs))  # where two clients count alike it says nothing
         exact = exact or rule == "exact"
         if isinstance(ours, dict) and isinstance(theirs, dict):
             return sum(self._field(path, key, our, theirs, exact) for key, our in ours.items())

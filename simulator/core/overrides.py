@@ -6,10 +6,11 @@ names places that are not looked at. Places are written as in `simulator.core.pl
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from simulator.core.jsontext import Json
 from simulator.core.places import Slot, general
 
 Order = int | None
@@ -19,7 +20,7 @@ EXACT: Final = "exact"
 RECORDED: Final = "recorded"
 _ORDER: Final = "order"
 
-Verdict = Literal["exact", "ignored"]
+Verdict = Literal["exact", "ignored", "paired"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +30,16 @@ class Rules:
     exact: frozenset[str] = frozenset()
     ignored: frozenset[str] = frozenset()
     order: Order = None
+    paired: frozenset[str] = frozenset()
 
     def of(self, slot: Slot) -> Verdict | None:
         """What is said of this place, if anything."""
-        if not self.exact and not self.ignored:
+        if not self.exact and not self.ignored and not self.paired:
             return None
         name = general(slot)
-        return "ignored" if name in self.ignored else "exact" if name in self.exact else None
+        if name in self.ignored or name in self.exact:
+            return "ignored" if name in self.ignored else "exact"
+        return "paired" if name in self.paired or str(slot) in self.paired else None
 
 
 NO_RULES: Final = Rules()
@@ -51,14 +55,25 @@ class Overrides:
         return self.routes.get(route, NO_RULES)
 
 
-def overrides(match: Mapping[str, str | int], ignore: tuple[str, ...]) -> Overrides:
-    """Sort what a header says by route.
+@dataclass(frozen=True, slots=True)
+class Paired:
+    """A recorded id that means something at its own place of its own flow only."""
+
+    value: Json
+
+
+def overrides(match: Mapping[str, str | int], ignore: tuple[str, ...], paired: Iterable[str] = ()) -> Overrides:
+    """Sort what a header says by route; `paired` are the places where clients put ids of their flow.
 
     `match` maps places to 'exact', and '… > order' to 'recorded' or to how many messages ahead are fine.
     """
     exact: dict[str, set[str]] = {}
     ignored: dict[str, set[str]] = {}
+    pairs: dict[str, set[str]] = {}
     order: dict[str, int] = {}
+    for place in paired:
+        route, name = split(place)
+        pairs.setdefault(route, set()).add(name)
     for place in ignore:
         route, name = split(place)
         ignored.setdefault(route, set()).add(name)
@@ -70,8 +85,13 @@ def overrides(match: Mapping[str, str | int], ignore: tuple[str, ...]) -> Overri
             exact.setdefault(route, set()).add(name)
     return Overrides(
         {
-            route: Rules(frozenset(exact.get(route, ())), frozenset(ignored.get(route, ())), order.get(route))
-            for route in (*exact, *ignored, *order)
+            route: Rules(
+                exact=frozenset(exact.get(route, ())),
+                ignored=frozenset(ignored.get(route, ())),
+                order=order.get(route),
+                paired=frozenset(pairs.get(route, ())),
+            )
+            for route in (*exact, *ignored, *order, *pairs)
         }
     )
 

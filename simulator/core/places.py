@@ -32,6 +32,10 @@ _UNTRAVELLED: Final = frozenset(
 """Header fields that speak of the hop or of the library, never of what is said."""
 
 
+_MOST_FIELDS: Final = 8
+"""How many fields a message may have that is a list of them; a longer list is one of items."""
+
+
 @dataclass(frozen=True, slots=True)
 class Slot:
     """One value's position: `at` is (segment,), (name, nth), (field, nth), (cookie, nth) or a JSON path."""
@@ -227,15 +231,32 @@ def route(request: Request | None) -> str:
     return f"{request.service} /{'/'.join(parts)}"
 
 
-def general(slot: Slot) -> str:
-    """The slot among all alike: '$.payload.items[*].id', 'query.page', 'path[1]'."""
+def general(slot: Slot, *, positions: int = 0) -> str:
+    """The slot among all alike: '$.payload.items[*].id', 'query.page', 'path[1]'.
+
+    The first `positions` steps stay as they are.
+    """
     if slot.part != "json":
         return str(slot)
-    steps = tuple("*" if isinstance(step, int) else step for step in slot.at)
+    steps = tuple("*" if isinstance(step, int) and nth >= positions else step for nth, step in enumerate(slot.at))
     return jsontext.path_text(steps).replace('["*"]', "[*]").replace(".*", "[*]")
 
 
 def place(route: str, event: Event, slot: Slot) -> str:
-    """The general place of a slot: 'backend /ws > $.payload.items[*].id'; '>' is sent by the client."""
+    """The general place of a slot: 'backend /ws > $.payload.items[*].id'; '>' is sent by the client.
+
+    In a message that is a list of fields, as Phoenix has it ('["1", "2", "room:1", "join", {}]'), each position is
+    a place: 'backend /ws > $[1]'.
+    """
     arrow = ">" if event.direction is Direction.UPSTREAM else "<"
-    return f"{route} {arrow} {general(slot)}"
+    return f"{route} {arrow} {general(slot, positions=int(slot.part == 'json' and _is_envelope(json_of(event))))}"
+
+
+def _is_envelope(document: jsontext.MaybeJson) -> bool:
+    """Whether a list is one thing with several fields, and not several things."""
+    return (
+        isinstance(document, list)
+        and 1 < len(document) <= _MOST_FIELDS
+        and (document[0] is None or isinstance(document[0], str | int))
+        and any(isinstance(item, dict | list) for item in document)
+    )

@@ -25,7 +25,8 @@ class Correlation:
     """A value that travels: where it is first seen, and where the same value comes back.
 
     `kind` says who made it: 'echoed' values come from the client, 'minted' ones from the server; 'token' is a
-    minted JWT. Places are written as in `simulator.core.places`.
+    minted JWT. 'paired' ones come from the client as well, and mean something at these places of one flow only, as
+    the counter of a JSON-RPC client does. Places are written as in `simulator.core.places`.
     """
 
     name: str

@@ -94,7 +94,7 @@ def compile_script(recording: Recording) -> Script:
         delay = event.at - recording.events[cause].at
         reaction = Reaction(index=index, delay=delay, event=event, heartbeat=is_heartbeat(event))
         reactions.setdefault(cause, []).append(reaction)
-    said = overrides(recording.header.match, recording.header.ignore)
+    said = overrides(recording.header.match, recording.header.ignore, plan.paired)
     flows = [_flow(recording, flow, events, reactions, said) for flow, events in _indexed(recording).items()]
     return Script(recording=recording, flows=tuple(flows), plan=plan)
 
@@ -173,7 +173,7 @@ def greetings(recording: Recording, plan: correlation.Plan) -> frozenset[int]:
 def _echoes(index: int, messages: set[int], plan: correlation.Plan) -> bool:
     """Whether an event sends back what came in one of these messages."""
     return any(
-        variable.kind == correlation.ECHOED and variable.source in messages for variable in plan.in_all(index)
+        variable.kind in correlation.SENT and variable.source in messages for variable in plan.in_all(index)
     )
 
 

@@ -156,7 +156,7 @@ EventLine = Annotated[
 
 class CorrelationItem(Strict):
     name: str
-    kind: Literal["echoed", "minted", "token"]
+    kind: Literal["echoed", "minted", "token", "paired"]
     source: Annotated[str, Field(alias="from")]
     targets: Annotated[list[str], Field(alias="to")]
 
