@@ -11,9 +11,8 @@ from rich.console import Console
 from simulator.cli.options import script_of
 from simulator.core.advice import advice
 from simulator.core.conflicts import conflicts
-from simulator.core.correlation import SENT, plan, propose, uncorrelated
+from simulator.core.correlation import SENT, uncorrelated
 from simulator.core.errors import FaultError, StagesimError
-from simulator.core.recording import Recording
 from simulator.core.script import Script, compile_script
 from simulator.files.components import FILE_NAME, check_components
 from simulator.files.faultfiles import read_fault
@@ -79,14 +78,13 @@ def _recording(name: str, console: Console, *, quiet: bool) -> int:
         flows = len(script.flows)
         line = f"{name}: {flows} flows, {len(recording.events)} events, {recording.length / 1e6:.1f} s"
         console.print(line, markup=False, highlight=False)
-        for text in (*_correlations(recording), *_uncorrelated(recording), *_advised(script)):
+        for text in (*_correlations(script), *_uncorrelated(script), *_advised(script)):
             console.print(text, markup=False, highlight=False, soft_wrap=True)
     return len(found)
 
 
-def _correlations(recording: Recording) -> Iterator[str]:
-    given = recording.header.correlate
-    found = propose(recording) if given is None else given
+def _correlations(script: Script) -> Iterator[str]:
+    found, given = script.plan.correlations, script.recording.header.correlate
     if found:
         yield f"correlated, {'found now' if given is None else 'as the header says'}:"
     for item in found:
@@ -95,8 +93,8 @@ def _correlations(recording: Recording) -> Iterator[str]:
         yield f"  {item.name} (made by the {maker})  {item.source}  →  {back}"
 
 
-def _uncorrelated(recording: Recording) -> Iterator[str]:
-    found = uncorrelated(recording, plan(recording))
+def _uncorrelated(script: Script) -> Iterator[str]:
+    found = uncorrelated(script.recording, script.plan)
     if found:
         yield "look like ids and are not correlated:"
     yield from (f"  {place}" for place in found)

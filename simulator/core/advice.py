@@ -77,10 +77,12 @@ def _pairs(script: Script) -> Iterator[tuple[Expectation, Expectation, str]]:
     for flow in script.flows:
         for item in _said(flow):
             key = (flow.route, label(item.event).partition("?")[0])
-            groups.setdefault(key, []).append(item)
+            group = groups.setdefault(key, [])
+            if len(group) < _LOOKED_AT:
+                group.append(item)
             routes[key] = flow.route
     for key, items in groups.items():
-        yield from ((one, other, routes[key]) for one, other in combinations(items[:_LOOKED_AT], 2))
+        yield from ((one, other, routes[key]) for one, other in combinations(items, 2))
 
 
 def _said(flow: FlowScript) -> Iterator[Expectation]:

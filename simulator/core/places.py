@@ -50,19 +50,25 @@ class Slot:
         return f"path[{name}]" if self.part == "path" else f"{self.part}.{name}"
 
 
+@lru_cache(maxsize=8192)
+def _slot(part: Part, at: Path) -> Slot:
+    """A slot that is shared: the values of a long recording are many, and stand in few."""
+    return Slot(part, at)
+
+
 def slots(event: Event) -> Iterator[tuple[Slot, Json]]:
     """Every value in an event, with its slot."""
     if isinstance(event, Request):
         for index, segment in enumerate(segments(event)):
-            yield Slot("path", (index,)), segment
+            yield _slot("path", (index,)), segment
         yield from (
-            (Slot("query", (name, nth)), value) for (name, value), nth in _counted(query_items(event.query))
+            (_slot("query", (name, nth)), value) for (name, value), nth in _counted(query_items(event.query))
         )
     if isinstance(event, Request | Response):
         yield from ((slot, event.headers[at][1][begin:end]) for slot, at, begin, end in _in_headers(event.headers))
     document = json_of(event)
     if document is not MISSING:
-        yield from ((Slot("json", path), value) for path, value in jsontext.leaves(document))
+        yield from ((_slot("json", path), value) for path, value in jsontext.leaves(document))
 
 
 def _in_headers(headers: Headers) -> Iterator[tuple[Slot, int, int, int]]:
@@ -238,7 +244,12 @@ def general(slot: Slot, *, positions: int = 0) -> str:
     """
     if slot.part != "json":
         return str(slot)
-    steps = tuple("*" if isinstance(step, int) and nth >= positions else step for nth, step in enumerate(slot.at))
+    kept, rest = slot.at[:positions], slot.at[positions:]
+    return _general((*kept, *("*" if type(step) is int else step for step in rest)))
+
+
+@lru_cache(maxsize=4096)
+def _general(steps: Path) -> str:
     return jsontext.path_text(steps).replace('["*"]', "[*]").replace(".*", "[*]")
 
 
@@ -248,8 +259,13 @@ def place(route: str, event: Event, slot: Slot) -> str:
     In a message that is a list of fields, as Phoenix has it ('["1", "2", "room:1", "join", {}]'), each position is
     a place: 'backend /ws > $[1]'.
     """
-    arrow = ">" if event.direction is Direction.UPSTREAM else "<"
-    return f"{route} {arrow} {general(slot, positions=int(slot.part == 'json' and _is_envelope(json_of(event))))}"
+    positions = int(slot.part == "json" and _is_envelope(json_of(event)))
+    return _place(route, event.direction is Direction.UPSTREAM, slot, positions)
+
+
+@lru_cache(maxsize=8192)
+def _place(route: str, upstream: bool, slot: Slot, positions: int) -> str:
+    return f"{route} {'>' if upstream else '<'} {general(slot, positions=positions)}"
 
 
 def _is_envelope(document: jsontext.MaybeJson) -> bool:

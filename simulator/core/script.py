@@ -164,7 +164,8 @@ def greetings(recording: Recording, plan: correlation.Plan) -> frozenset[int]:
         if first is None or recording.events[first].direction is not Direction.UPSTREAM:
             continue
         said = [index for index in messages if recording.events[index].direction is Direction.DOWNSTREAM]
-        heard = next((index for index in said if _echoes(index, set(messages), plan)), None)
+        own = set(messages)
+        heard = next((index for index in said if _echoes(index, own, plan)), None)
         if heard is not None:
             found |= {index for index in said if index < heard}
     return frozenset(found)
