@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
 from rich.console import Console
 
+from simulator.cli.explain import correlations, explained
 from simulator.cli.options import script_of
 from simulator.core.advice import advice
 from simulator.core.conflicts import conflicts
-from simulator.core.correlation import SENT, uncorrelated
+from simulator.core.correlation import propose
 from simulator.core.errors import FaultError, StagesimError
 from simulator.core.script import Script, compile_script
 from simulator.files.components import FILE_NAME, check_components
@@ -19,24 +21,33 @@ from simulator.files.faultfiles import read_fault
 from simulator.files.locate import RECORDING_ENDINGS, find_recording, recording_names
 from simulator.files.reader import load
 from simulator.files.suspects import suspects
+from simulator.files.writer import save
 
 
 @click.command("check")
 @click.argument("files", nargs=-1, required=True, metavar="FILE…")
 @click.option("--quiet", is_flag=True, help="Only say what is wrong.")
-def check_command(files: tuple[str, ...], quiet: bool) -> None:
+@click.option("--explain", is_flag=True, help="Say why each correlation is one, and what was left alone.")
+@click.option("--learn", is_flag=True, help="Learn the first recording's correlations from all: one scenario.")
+@click.option("--write", is_flag=True, help="With --learn, write them into the first recording's header.")
+def check_command(files: tuple[str, ...], quiet: bool, explain: bool, learn: bool, write: bool) -> None:
     """Check recordings, fault files and component files, by path or name.
 
     For a recording, also say what correlates in it, which ids look as if they should, what its header could say
     about matching, and what looks like a secret; for several, where they answer the same question otherwise. Exit
     code 2 if a file is wrong, 1 if a recording has suspected secrets, else 0.
     """
+    if write and not learn:
+        raise click.UsageError("--write goes with --learn")
     console = Console()
+    if learn:
+        _learn(files, console, write=write, quiet=quiet)
+        return
     wrong = leaks = 0
     for name in files:
         try:
             if _is_recording(name):
-                leaks += _recording(name, console, quiet=quiet)
+                leaks += _recording(name, console, quiet=quiet, explain=explain)
             else:
                 found = list(_fault(name))
                 for problem in found:
@@ -65,7 +76,7 @@ def _fault(name: str) -> Iterable[FaultError]:
     return read_fault(name)[1]
 
 
-def _recording(name: str, console: Console, *, quiet: bool) -> int:
+def _recording(name: str, console: Console, *, quiet: bool, explain: bool) -> int:
     loaded = load(find_recording(name))
     for warning in loaded.warnings:
         click.echo(f"stagesim: warning: {warning}", err=True)
@@ -78,26 +89,24 @@ def _recording(name: str, console: Console, *, quiet: bool) -> int:
         flows = len(script.flows)
         line = f"{name}: {flows} flows, {len(recording.events)} events, {recording.length / 1e6:.1f} s"
         console.print(line, markup=False, highlight=False)
-        for text in (*_correlations(script), *_uncorrelated(script), *_advised(script)):
+        found_out = explained(recording) if explain else correlations(script)
+        for text in (*found_out, *_advised(script)):
             console.print(text, markup=False, highlight=False, soft_wrap=True)
     return len(found)
 
 
-def _correlations(script: Script) -> Iterator[str]:
-    found, given = script.plan.correlations, script.recording.header.correlate
-    if found:
-        yield f"correlated, {'found now' if given is None else 'as the header says'}:"
-    for item in found:
-        maker = "client" if item.kind in SENT else "server"
-        back = ", ".join(item.targets) or "fresh for each client"
-        yield f"  {item.name} (made by the {maker})  {item.source}  →  {back}"
-
-
-def _uncorrelated(script: Script) -> Iterator[str]:
-    found = uncorrelated(script.recording, script.plan)
-    if found:
-        yield "look like ids and are not correlated:"
-    yield from (f"  {place}" for place in found)
+def _learn(names: Sequence[str], console: Console, *, write: bool, quiet: bool) -> None:
+    """Say what correlates in the first of several recordings, by what differs between them and what does not."""
+    if len(names) < 2 or not all(map(_is_recording, names)):
+        raise click.UsageError("--learn takes two or more recordings of one scenario")
+    paths = [find_recording(name) for name in names]
+    first, *others = (load(path).recording for path in paths)
+    if not quiet:
+        for text in explained(first, *others):
+            console.print(text, markup=False, highlight=False, soft_wrap=True)
+    if write:
+        save(replace(first, header=replace(first.header, correlate=propose(first, *others))), paths[0])
+        console.print(f"{names[0]}: header written", markup=False, highlight=False)
 
 
 def _advised(script: Script) -> Iterator[str]:

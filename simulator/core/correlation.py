@@ -14,7 +14,6 @@ from simulator.core.events import Direction, Event
 from simulator.core.ids import (
     has_random_part,
     holds_uuid,
-    is_data,
     is_distinctive,
     is_id_name,
     is_jwt,
@@ -28,10 +27,12 @@ from simulator.core.ids import (
 from simulator.core.inside import Finder, can_stand_inside
 from simulator.core.jsontext import Json
 from simulator.core.occurrences import Occurrence, key_of, occurrences
-from simulator.core.pairs import SHORTEST_ECHO, SHORTEST_NUMBER, Tally, is_short, pairs, reference, typed
+from simulator.core.pairs import SHORTEST_ECHO, SHORTEST_NUMBER, is_reference, is_short, pairs, typed
 from simulator.core.places import Slot
 from simulator.core.recording import Correlation, Recording
+from simulator.core.sightings import Sighting, data_places, sightings
 from simulator.core.timestamps import is_timestamp, looks_like_time
+from simulator.core.twins import Twins, twins
 from simulator.core.units import Time
 
 ECHOED, MINTED, TOKEN, TIME, COMPOSED, PAIRED = "echoed", "minted", "token", "time", "composed", "paired"
@@ -80,7 +81,9 @@ class Plan:
     @property
     def paired(self) -> tuple[str, ...]:
         """Places where the client puts ids that mean something on their flow only."""
-        return tuple(item.source for item in self.correlations if item.kind == PAIRED)
+        return tuple(
+            item.source for item in self.correlations if item.kind == PAIRED and is_reference(item.source)
+        )
 
     def in_all(self, index: int) -> Iterator[Variable]:
         """The variables of an event, and those inside of them."""
@@ -89,36 +92,18 @@ class Plan:
             yield from (part.variable for part in variable.parts)
 
 
-@dataclass(slots=True)
-class _Sighting:
-    """Where a value was seen: the first place, and all later ones by direction."""
+def propose(recording: Recording, *others: Recording) -> tuple[Correlation, ...]:
+    """Find what correlates in a recording; places that its header says to ignore are left out.
 
-    value: Json
-    first: Slot
-    place: str
-    upstream: bool
-    back: list[tuple[str, Slot, bool]] = field(default_factory=list)
-
-    @property
-    def used(self) -> bool:
-        """Whether the client sent it later."""
-        return any(upstream for _, _, upstream in self.back)
-
-    @property
-    def places(self) -> Iterator[str]:
-        """Where it stands in what the server says, if it said it first."""
-        yield self.place
-        yield from (where for where, _, upstream in self.back if not upstream)
-
-
-def propose(recording: Recording) -> tuple[Correlation, ...]:
-    """Find what correlates in a recording; places that its header says to ignore are left out."""
-    seen = _sightings(recording)
-    data = _data_places(seen)
-    local = _by_client(pairs([recording]))
+    `others` are of the same scenario, and tell chance from what travels: see `simulator.core.twins`.
+    """
+    known = twins(recording, *others)
+    seen = [sighting.confirmed(known) if others else sighting for sighting in sightings(recording)]
+    data = data_places(seen)
+    local = _by_client(recording, others, known)
     found: dict[tuple[str, str], dict[str, None]] = {}
     for sighting in seen:
-        kind = _kind(sighting, data)
+        kind = _kind(sighting, data, known)
         if kind is not None and not (kind == ECHOED and _is_local(sighting, local)):
             targets = found.setdefault((sighting.place, kind), {})
             targets.update({where: None for where, _, _ in sighting.back if where != sighting.place})
@@ -129,62 +114,42 @@ def propose(recording: Recording) -> tuple[Correlation, ...]:
     )
 
 
-def _by_client(found: Iterable[Tally]) -> dict[str, dict[str, None]]:
+def _by_client(recording: Recording, others: tuple[Recording, ...], known: Twins) -> dict[str, dict[str, None]]:
     """The targets of each place of the client that is one of a pair."""
+    ignored = set(recording.header.ignore)
+    found = [(tally.source, tally.target) for tally in pairs([recording, *others])]
+    named = {target for _, target in found}
+    found += [pair for pair in known.pairs() if pair[1] not in named]
     targets: dict[str, dict[str, None]] = {}
-    for tally in found:
-        targets.setdefault(tally.source, {})[tally.target] = None
+    for source, target in found:
+        if source not in ignored and target not in ignored:
+            targets.setdefault(source, {})[target] = None
     return targets
 
 
-def _is_local(sighting: _Sighting, local: Mapping[str, Mapping[str, None]]) -> bool:
+def _is_local(sighting: Sighting, local: Mapping[str, Mapping[str, None]]) -> bool:
     """Whether a value comes back where its place is paired with, and nowhere else."""
     targets = local.get(sighting.place, {})
     back = {where for where, _, upstream in sighting.back if not upstream}
     return is_short(sighting.value) and back <= targets.keys()
 
 
-def _sightings(recording: Recording) -> Iterable[_Sighting]:
-    """Every value; what the client sent comes back also as a part of what the server says."""
-    seen: dict[str, _Sighting] = {}
-    finder, ignored = Finder(), set(recording.header.ignore)
-    for _, event, slot, value, where in occurrences(recording):
-        key = key_of(value)
-        if key is None or where in ignored:
-            continue
-        upstream = event.direction is Direction.UPSTREAM
-        if key in seen:
-            seen[key].back.append((where, slot, upstream))
-            continue
-        seen[key] = _Sighting(value, slot, where, upstream)
-        if upstream and can_stand_inside(value):
-            finder.add(value)
-        elif not upstream and isinstance(value, str):
-            for begin, end in finder.find(value):
-                seen[value[begin:end]].back.append((where, slot, upstream))
-    return seen.values()
-
-
-def _data_places(seen: Iterable[_Sighting]) -> frozenset[str]:
-    """Places where the server puts data: what looks like an id there does so by chance, or is data as well."""
-    return frozenset(
-        where
-        for sighting in seen
-        if not sighting.upstream
-        and is_data(sighting.value)
-        and not (sighting.used and is_unspaced(sighting.value))
-        for where in sighting.places
-    )
-
-
-def _kind(sighting: _Sighting, data: frozenset[str]) -> str | None:
+def _kind(sighting: Sighting, data: frozenset[str], known: Twins) -> str | None:
     """Who made a value that travels; None for one that does not, or only seems to."""
     if sighting.upstream:
         back = [slot for _, slot, upstream in sighting.back if not upstream]
         return ECHOED if back and _travels(sighting.value, sighting.first, back) else None
     if is_jwt(sighting.value):
         return TOKEN
-    return MINTED if _minted(sighting, data) else None
+    if known.is_constant(sighting.place):
+        return None
+    made = known.is_volatile(sighting.place) and _could_be_made(sighting.value)
+    return MINTED if made or _minted(sighting, data) else None
+
+
+def _could_be_made(value: Json) -> bool:
+    """Whether a value that is another in every run can be made anew, and is not better moved in time."""
+    return is_unspaced(value) and has_random_part(value) and not looks_like_time(value)
 
 
 def _travels(value: Json, source: Slot, back: list[Slot]) -> bool:
@@ -207,7 +172,7 @@ def _named(slot: Slot) -> str | int:
     return next((step for step in reversed(slot.at) if isinstance(step, str)), slot.at[0])
 
 
-def _minted(sighting: _Sighting, data: frozenset[str]) -> bool:
+def _minted(sighting: Sighting, data: frozenset[str]) -> bool:
     """Whether the server made this value to be unique, and did not just say something with digits in it."""
     value, first = sighting.value, sighting.first
     if (first.part == "cookie" or _named_secret(first)) and is_opaque(value):
@@ -263,7 +228,8 @@ def plan(recording: Recording) -> Plan:
                 continue
         entry = known.get(key)
         if entry is None or not _belongs(entry[1], where):
-            kind = _kind_at(sources[where], value) if where in sources else _time_kind(event, value, wall)
+            kind = _kind_at(sources[where], slot, value) if where in sources else None
+            kind = kind or _time_kind(event, value, wall)
             if kind is None:
                 if isinstance(value, str) and event.direction is Direction.DOWNSTREAM:
                     texts.append((index, slot, value))
@@ -293,7 +259,7 @@ class _Local:
         self._found: dict[tuple[str, str, str], Variable] = {}
 
     def begins(self, item: Occurrence) -> bool:
-        return self._source.get(item.place) == item.place and reference(item)
+        return self._source.get(item.place) == item.place and is_short(item.value)
 
     def known(self, item: Occurrence) -> Variable | None:
         return self._found.get(self._key(item))
@@ -351,9 +317,12 @@ def _by_source(correlations: Iterable[Correlation]) -> dict[str, Correlation]:
     return found
 
 
-def _kind_at(correlation: Correlation, value: Json) -> str:
+def _kind_at(correlation: Correlation, slot: Slot, value: Json) -> str | None:
+    """What a value at the source of a correlation is; where ids are made there may be numbers and times as well."""
     if correlation.kind == ECHOED:
         return ECHOED
+    if looks_like_time(value) or not (isinstance(value, str) or _names_id(slot)):
+        return None
     return TOKEN if is_jwt(value) else MINTED
 
 

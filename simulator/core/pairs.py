@@ -76,7 +76,7 @@ class Tally:
 
 def reference(item: Occurrence) -> bool:
     """Whether a value could be an id that means something on its flow only."""
-    return item.slot.part == "json" and is_short(item.value) and _is_named(item.place)
+    return item.slot.part == "json" and is_short(item.value) and is_reference(item.place)
 
 
 def is_short(value: Json) -> bool:
@@ -165,7 +165,8 @@ def _could_pair(source: str, target: str) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _is_named(place: str) -> bool:
+def is_reference(place: str) -> bool:
+    """Whether a place is called as ids of a flow are: 'id', 'ref', 'seq', or a position of a message."""
     name = _within(place)
     last = _LAST.search(name)
     if last is None:
