@@ -51,6 +51,7 @@ def compile_corpus(recordings: Sequence[tuple[str, Recording]]) -> Script:
         ),
         flows=tuple(_moved(flow, part) for part in parts for flow in part.script.flows),
         plan=_plan(parts),
+        answers=tuple(index + part.offset for part in parts for index in part.script.answers),
     )
 
 
@@ -86,6 +87,7 @@ def _moved(flow: FlowScript, part: _Part) -> FlowScript:
         part=part.number,
         begins=flow.begins + part.later,
         ends=flow.ends + part.later,
+        closed=None if flow.closed is None else flow.closed + part.offset,
         opening=_expectation(flow.opening, part),
         expectations=tuple(_expectation(item, part) for item in flow.expectations),
     )

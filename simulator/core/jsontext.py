@@ -115,6 +115,13 @@ def leaves(value: Json, path: Path = ()) -> Iterator[tuple[Path, Json]]:
         yield path, value
 
 
+def count(value: Json) -> int:
+    """How many scalars and empty objects and arrays are in a value."""
+    if isinstance(value, dict):
+        return sum(map(count, value.values())) or 1
+    return (sum(map(count, value)) or 1) if isinstance(value, list) else 1
+
+
 def at_path(value: MaybeJson, path: Path) -> MaybeJson:
     """The value at a path, or MISSING."""
     for step in path:

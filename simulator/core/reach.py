@@ -22,15 +22,25 @@ def unreachable(recording: Recording, rules: Iterable[Rule]) -> Iterator[tuple[R
     A client may send what the recording does not have, and a rule may mean what another rule injects, so this is a
     warning and not an error.
     """
-    requests = {event.flow: event for event in recording.events if isinstance(event, Request)}
-    events = [(event, requests.get(event.flow)) for event in recording.events]
+    events = Seen(recording)
     for rule in rules:
         rule = replace(rule, select=replace(rule.select, client=None))
         if not _reached(rule, events):
             yield rule, _nearest(rule, events)
 
 
-Seen = list[tuple[Event, Request | None]]
+class Seen:
+    """The events with the requests of their flows, as often as somebody goes through them."""
+
+    def __init__(self, recording: Recording) -> None:
+        self._recording = recording
+
+    def __iter__(self) -> Iterator[tuple[Event, Request | None]]:
+        requests: dict[str, Request] = {}
+        for event in self._recording.events:
+            if isinstance(event, Request):
+                requests[event.flow] = event
+            yield event, requests.get(event.flow)
 
 
 def _reached(rule: Rule, events: Seen) -> Event | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from simulator.core.events import Event
@@ -63,10 +63,10 @@ class Header:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
-    """A header and its events, ordered by time."""
+    """A header and its events, ordered by time; of a long one they are read as they are asked for."""
 
     header: Header
-    events: tuple[Event, ...]
+    events: Sequence[Event]
 
     def __iter__(self) -> Iterator[Event]:
         return iter(self.events)

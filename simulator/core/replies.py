@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from simulator.core.auth import Auth, admitted
 from simulator.core.bindings import Bindings
 from simulator.core.events import Bytes, Close, Direction, Event, Message, Ping, Pong, Request, Response
+from simulator.core.jsontext import MISSING, count
+from simulator.core.lazy import Lazy
 from simulator.core.matching import Comparison, Mismatch, NearMiss, compare, could_match, label
 from simulator.core.overrides import NO_RULES, Rules
+from simulator.core.places import json_of
 from simulator.core.script import Expectation, FlowScript, Reaction, Script
 from simulator.core.units import Time
 
@@ -73,12 +76,14 @@ def choose_flow(
 
 
 def choose_expectation(
-    expectations: Iterable[Expectation], event: Event, used: set[int], bindings: Bindings, rules: Rules = NO_RULES
+    expectations: Sequence[Expectation], event: Event, used: set[int], bindings: Bindings, rules: Rules = NO_RULES
 ) -> Choice:
     """The unused expectation that fits an event best, the earliest of equals; heartbeats are never used up.
 
     They may come in any order, unless the rules have one.
     """
+    if rules.order is None and (found := _best(expectations, event, used, bindings, rules)):
+        return found
     alike = [item for item in expectations if item.event.kind == event.kind]
     compared = [
         (item, compare(item.event, event, bindings.stands_for, rules), item.index in used) for item in alike
@@ -90,6 +95,33 @@ def choose_expectation(
         return Choice(misses=_nearest(compared))
     best = max(outcome.score for _, outcome in fitting)
     return Choice(expectation=next(item for item, outcome in fitting if outcome.score == best), score=best)
+
+
+def _best(
+    expectations: Sequence[Expectation], event: Event, used: set[int], bindings: Bindings, rules: Rules
+) -> Choice | None:
+    """The same for a match in any order: found without a look at what is used, or comes after a perfect one."""
+    found, best, most = None, -1, _most(event)
+    for item in _unused(expectations, used):
+        outcome = compare(item.event, event, bindings.stands_for, rules)
+        if outcome.matches and outcome.score > best:
+            found, best = item, outcome.score
+            if best >= most:
+                break
+    return None if found is None else Choice(expectation=found, score=best)
+
+
+def _unused(expectations: Sequence[Expectation], used: set[int]) -> Iterator[Expectation]:
+    if isinstance(expectations, Lazy):  # its keys are the indices
+        yield from (expectations[nth] for nth, index in enumerate(expectations.keys) if index not in used)
+    else:
+        yield from (item for item in expectations if item.index not in used)
+
+
+def _most(event: Event) -> int:
+    """A score that nothing exceeds: every recorded value that agrees does so with another one of the event's."""
+    document = json_of(event)
+    return 1 if document is MISSING else max(1, count(document))
 
 
 Compared = tuple[Expectation, Comparison, bool]

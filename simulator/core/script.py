@@ -7,12 +7,12 @@ client did not wait for still belongs to the opening of its flow, see `greetings
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from simulator.core import correlation
 from simulator.core.errors import RecordingError
-from simulator.core.events import Direction, Event, Message, Ping, Pong, Request, Response, is_upgrade
+from simulator.core.events import Close, Direction, Event, Message, Ping, Pong, Request, Response, is_upgrade
 from simulator.core.matching import is_heartbeat
 from simulator.core.overrides import NO_RULES, Overrides, Rules, overrides
 from simulator.core.places import route
@@ -40,7 +40,7 @@ class Expectation:
 
     index: int
     event: Event
-    reactions: tuple[Reaction, ...] = ()
+    reactions: Sequence[Reaction] = ()
     heartbeat: bool = False
 
 
@@ -48,18 +48,19 @@ class Expectation:
 class FlowScript:
     """One recorded flow: its opening request first, then what else the other side does.
 
-    Of several recordings, `part` says which one it is from.
+    Of several recordings, `part` says which one it is from. `closed` is the index of its first close frame.
     """
 
     flow: str
     route: str
     opening: Expectation
-    expectations: tuple[Expectation, ...] = ()
+    expectations: Sequence[Expectation] = ()
     rules: Rules = NO_RULES
     upgrade: bool = False
     begins: Time = 0
     ends: Time = 0
     part: int = 0
+    closed: int | None = None
 
     @property
     def request(self) -> Request:
@@ -70,11 +71,15 @@ class FlowScript:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Script:
-    """All flows of a recording, ready to be played by the server's side."""
+    """All flows of a recording, ready to be played by the server's side.
+
+    `answers` are the indices of its responses, but for those of WebSockets and those in pieces.
+    """
 
     recording: Recording
     flows: tuple[FlowScript, ...]
     plan: correlation.Plan = field(default_factory=correlation.Plan)
+    answers: Sequence[int] = ()
 
     @property
     def services(self) -> tuple[str, ...]:
@@ -96,7 +101,13 @@ def compile_script(recording: Recording) -> Script:
         reactions.setdefault(cause, []).append(reaction)
     said = overrides(recording.header.match, recording.header.ignore, plan.paired)
     flows = [_flow(recording, flow, events, reactions, said) for flow, events in _indexed(recording).items()]
-    return Script(recording=recording, flows=tuple(flows), plan=plan)
+    answers = tuple(index for index, event in enumerate(recording.events) if is_answer(event))
+    return Script(recording=recording, flows=tuple(flows), plan=plan, answers=answers)
+
+
+def is_answer(event: Event) -> bool:
+    """Whether this is a response that is whole."""
+    return isinstance(event, Response) and not event.streaming and not is_upgrade(event)
 
 
 def _indexed(recording: Recording) -> dict[str, list[int]]:
@@ -137,6 +148,7 @@ def _flow(
         upgrade=any(is_upgrade(events[index]) for index in indices),
         begins=first.at,
         ends=events[indices[-1]].at,
+        closed=next((index for index in indices if isinstance(events[index], Close)), None),
     )
 
 
@@ -144,8 +156,9 @@ def exchanges(script: Script) -> dict[str, list[tuple[Request, Response]]]:
     """What each service was asked and what it answered, in order, but for WebSockets and answers in pieces."""
     found: dict[str, list[tuple[Request, Response]]] = {}
     requests = {flow.flow: flow.request for flow in script.flows}
-    for event in script.recording.events:
-        if isinstance(event, Response) and not event.streaming and not is_upgrade(event):
+    for index in script.answers:
+        event = script.recording.events[index]
+        if isinstance(event, Response):
             request = requests[event.flow]
             found.setdefault(request.service, []).append((request, event))
     return found

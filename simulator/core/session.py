@@ -324,8 +324,8 @@ class Session:
         """Whether a client closes by itself that in the recording only answered the server's close."""
         if not isinstance(expectation.event, Close) or Direction.DOWNSTREAM in flow.ended:
             return False
-        before = self.script.recording.events[: expectation.index]
-        return any(isinstance(event, Close) and event.flow == expectation.event.flow for event in before)
+        closed = None if flow.script is None else flow.script.closed
+        return closed is not None and closed < expectation.index
 
     def _react(self, expectation: Expectation, event: Event, flow: LiveFlow, now: Time) -> None:
         """Set under way what the recording did after this."""

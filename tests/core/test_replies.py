@@ -10,6 +10,9 @@ from hypothesis import strategies as st
 from simulator.core.bindings import Bindings, Scope
 from simulator.core.correlation import Plan
 from simulator.core.events import Bytes, Close, Event, Message, Ping, Pong
+from simulator.core.jsontext import Json
+from simulator.core.lazy import Lazy
+from simulator.core.matching import compare
 from simulator.core.recording import Recording, Service
 from simulator.core.replies import (
     NEAREST,
@@ -19,7 +22,7 @@ from simulator.core.replies import (
     policy_close,
     protocol_answer,
 )
-from simulator.core.script import compile_script
+from simulator.core.script import Expectation, compile_script
 from tests.conversations import DOWN, UP, recording
 from tests.core.playing import answer, data, get, post, socket, up
 
@@ -137,3 +140,40 @@ def test_the_earliest_of_equals_is_chosen(kinds: list[int], wanted: int) -> None
         assert found is not None
         assert isinstance(found.event, Message)
         assert found.index == 2 + kinds.index(wanted)
+
+
+SCALARS = st.sampled_from((None, True, 1, 2, "a", "go"))
+DOCUMENTS = st.dictionaries(
+    st.sampled_from(("type", "x", "y")),
+    st.recursive(
+        SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("xy"), inner)
+    ),
+    max_size=3,
+)
+
+
+@given(st.lists(DOCUMENTS, max_size=8), DOCUMENTS, st.sets(st.integers(0, 7)), st.booleans())
+def test_the_best_is_found_without_a_look_at_the_rest(
+    said: list[dict[str, Json]], live: dict[str, Json], used: set[int], lazy: bool
+) -> None:
+    items = [Expectation(index=index, event=up(index, **one)) for index, one in enumerate(said)]
+    given_ = Lazy(range(len(items)), items.__getitem__) if lazy else items
+    found = choose_expectation(given_, up(0, **live), used, NOBODY)
+    outcomes = [compare(item.event, up(0, **live), NOBODY.stands_for) for item in items]
+    fitting = [item.index for item in items if item.index not in used and outcomes[item.index].matches]
+    best = max(fitting, key=lambda index: outcomes[index].score, default=None)
+    assert (found.expectation.index if found.expectation else None) == best
+    assert found.score == (0 if best is None else outcomes[best].score)
+    assert bool(found.misses) == (best is None and bool(items))
+
+
+def test_a_perfect_match_is_the_last_that_is_looked_at() -> None:
+    looked: list[int] = []
+
+    def item(index: int) -> Expectation:
+        looked.append(index)
+        return Expectation(index=index, event=up(index, type="go", number=index))
+
+    found = choose_expectation(Lazy(range(1000), item), up(0, type="go", number=5), {0, 1, 2}, NOBODY)
+    assert found.expectation is not None
+    assert (found.expectation.index, looked) == (5, [3, 4, 5])
