@@ -318,7 +318,7 @@ def _by_source(correlations: Iterable[Correlation]) -> dict[str, Correlation]:
 
 
 def _kind_at(correlation: Correlation, slot: Slot, value: Json) -> str | None:
-    """What a value at the source of a correlation is; where ids are made there may be numbers and times as well."""
+    """What a value at the source of a correlation is; where ids are made there may be numbers and times too."""
     if correlation.kind == ECHOED:
         return ECHOED
     if looks_like_time(value) or not (isinstance(value, str) or _names_id(slot)):
