@@ -6,6 +6,7 @@ and is what people read and write in a recording's header.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -54,6 +55,10 @@ class Slot:
 def _slot(part: Part, at: Path) -> Slot:
     """A slot that is shared: the values of a long recording are many, and stand in few."""
     return Slot(part, at)
+
+
+_COOKIE_OCTETS: Final = "".join(char for char in map(chr, range(0x21, 0x7F)) if char not in '",;\\')
+_BREAKS: Final = re.compile(r"[\r\n\0]")
 
 
 def slots(event: Event) -> Iterator[tuple[Slot, Json]]:
@@ -197,8 +202,15 @@ def _with_headers(headers: Headers, values: Mapping[Slot, str]) -> Headers:
     for slot, index, begin, end in reversed(list(_in_headers(headers))):
         if slot in values:
             name, old = fields[index]
-            fields[index] = (name, old[:begin] + values[slot] + old[end:])
+            fields[index] = (name, old[:begin] + _in_field(slot, values[slot], old[begin:end]) + old[end:])
     return tuple(fields)
+
+
+def _in_field(slot: Slot, value: str, old: str) -> str:
+    """A value as a header field can hold it: no line break, in a cookie nothing that ends it (RFC 6265 §4.1.1)."""
+    if value == old:
+        return old
+    return quote(value, safe=_COOKIE_OCTETS) if slot.part == "cookie" else _BREAKS.sub(" ", value)
 
 
 def _with_target(request: Request, values: Mapping[Slot, Json]) -> str:

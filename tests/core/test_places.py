@@ -243,7 +243,11 @@ def test_filling_in_what_is_there_already_changes_no_byte(request_: Request) -> 
 @given(requests, words, st.data())
 def test_filling_one_slot_changes_no_other(request_: Request, new: str, data: st.DataObject) -> None:
     before = list(slots(request_))
-    slot, _ = data.draw(st.sampled_from(before))
+    slot, old = data.draw(st.sampled_from(before))
+    if slot.part == "cookie" and new != old:
+        new = quote(new, safe="")
+    if slot.part == "header":
+        new = new.replace("\r", " ").replace("\n", " ").replace("\0", " ")
     after = dict(slots(filled(request_, {slot: new})))
     assert after[slot] == new
     assert {other: value for other, value in after.items() if other != slot} == {
