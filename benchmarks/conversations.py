@@ -54,7 +54,8 @@ def conversation(seed: int) -> Recording:
 
 
 BEFORE_THE_END = 250 * MILLISECOND
-"""What was under way has arrived by then: a reset destroys what was not read, a close what was not answered."""
+"""What was under way has arrived by then: a reset destroys what was not read, a close what was not answered, and
+after an illegal frame nothing is read as one."""
 
 
 def _gap(rng: random.Random) -> Time:
@@ -251,7 +252,7 @@ def _vanished(talk: _Talk, first: Direction) -> Iterator[Event]:
 
 def _illegal(talk: _Talk, first: Direction) -> Iterator[Event]:
     """A frame with a reserved bit, and the end of it."""
-    yield Bytes(flow=talk.flow, at=talk.later(), direction=first, data=b"\xf1\x00")
+    yield Bytes(flow=talk.flow, at=talk.later(gap=BEFORE_THE_END), direction=first, data=b"\xf1\x00")
     yield Reset(flow=talk.flow, at=talk.later(gap=BEFORE_THE_END), direction=DOWN, rst=False)
 
 
