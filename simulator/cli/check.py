@@ -11,6 +11,7 @@ from rich.console import Console
 
 from simulator.cli.explain import correlations, explained
 from simulator.cli.options import script_of
+from simulator.cli.tables import console_for
 from simulator.core.advice import advice
 from simulator.core.conflicts import conflicts
 from simulator.core.correlation import propose
@@ -39,7 +40,7 @@ def check_command(files: tuple[str, ...], quiet: bool, explain: bool, learn: boo
     """
     if write and not learn:
         raise click.UsageError("--write goes with --learn")
-    console = Console()
+    console = console_for()
     if learn:
         _learn(files, console, write=write, quiet=quiet)
         return

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 from rich.markup import escape
 
-from simulator.cli.tables import table
+from simulator.cli.tables import console_for, table
 from simulator.core.errors import StagesimError
 from simulator.core.proof import RuleProof
 
@@ -38,7 +37,7 @@ async def _story(path: Path) -> int:
     from simulator.cli.drill import grid
     from simulator.demo.story import SEED, SEED_FAULTS, Act, drill_suite, record_standin, replay
 
-    console = Console(stderr=True, highlight=False)
+    console = console_for(stderr=True)
     began = time.monotonic()
 
     def say(line: str) -> None:
@@ -54,13 +53,13 @@ async def _story(path: Path) -> int:
     for act in acts:
         proof = map(escape, _fired(act.proofs))
         shown.add_row(act.name, _saw(act.outcome), *proof)
-    Console().print(shown)
+    console_for().print(shown)
     clean, broken = acts[:2], acts[2:]
     good = all(act.outcome.ok for act in clean)
     good &= all(not act.outcome.ok and any(proof.exercised for proof in act.proofs) for act in broken)
     say("and now the truth about a test-suite: a control run, then every fault")
     done = await drill_suite(path)
-    Console().print(grid(done))
+    console_for().print(grid(done))
     good &= {"noticed", "blind"} == {str(one.verdict) for row in done.judgements.values() for one in row.values()}
     say("staging, in a file, with its failures on demand" if good else "this is not what should have happened")
     return 0 if good else 1

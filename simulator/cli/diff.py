@@ -7,11 +7,10 @@ import sys
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.text import Text
 
 from simulator.cli.replay import warn
-from simulator.cli.tables import table
+from simulator.cli.tables import console_for, table
 from simulator.core.drift import Difference, Drift, FlowDrift, drift, percentile
 from simulator.core.errors import StagesimError
 from simulator.core.recording import Recording
@@ -65,7 +64,7 @@ def _short(name: str) -> str:
 
 
 def _show(found: Drift, before: str, after: str) -> None:
-    console = Console()
+    console = console_for()
     for flow in found.flows:
         if flow.differences:
             console.print(_flow(flow, before, after))

@@ -20,7 +20,7 @@ from simulator.cli.child import check_command, end_by_signals
 from simulator.cli.replay import warn
 from simulator.cli.serving import complain
 from simulator.cli.shrink import shrink_and_write, wanted_of
-from simulator.cli.tables import table
+from simulator.cli.tables import console_for, table
 from simulator.core.errors import FaultError, StagesimError
 from simulator.core.recording import Recording
 from simulator.core.script import Script
@@ -177,10 +177,10 @@ def _also(given: Mapping[str, Any]) -> list[str]:
 
 def _run(plan: Plan, expected: Expectations | None, reports: Mapping[Path, Callable[[Drill], str]]) -> int:
     """Run the drill, show and write what came of it; gives back the exit code."""
-    console = Console(stderr=True)
+    console = console_for(stderr=True)
     console.print(f"seed {plan.settings.seed}", highlight=False)
     done = asyncio.run(_watched(plan, console))
-    Console().print(grid(done))
+    console_for().print(grid(done))
     console.print(_summary(done), highlight=False)
     for path, report in reports.items():
         path.write_text(report(done), encoding="utf-8")

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from simulator.cli.graph import component_tree
 from simulator.cli.options import faults_of
-from simulator.cli.tables import table
+from simulator.cli.tables import console_for, table
 from simulator.core.errors import StagesimError
 from simulator.faults.registry import all_faults, description
 from simulator.files.components import find_components
@@ -66,7 +65,7 @@ def faults_command(ctx: click.Context, graph: bool, symptoms: bool, derive: str 
     """
     if ctx.invoked_subcommand is not None:
         return
-    console = Console()
+    console = console_for()
     if graph:
         console.print(component_tree(find_components(Path.cwd() / "faults")))
         return
@@ -160,7 +159,7 @@ def list_command(as_json: bool, control: str | None) -> None:
     if as_json:
         click.echo(found.model_dump_json(indent=2))
     else:
-        Console().print(_shown(found))
+        console_for().print(_shown(found))
 
 
 def _client(control: str | None) -> ControlClient:

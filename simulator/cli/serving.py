@@ -15,13 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from simulator.cli.misses import misses_table
 from simulator.cli.options import Controls, Played
-from simulator.cli.tables import table
+from simulator.cli.tables import console_for, table
 from simulator.core.proof import proofs
 from simulator.core.reach import unreachable
 from simulator.core.rule import Rule
@@ -189,7 +188,7 @@ def show_log(session: Session) -> None:
 
 def show_end(session: Session) -> None:
     """What a replay ends with: requests that were not in the recording, and the proof of its faults."""
-    console = Console(stderr=True)
+    console = console_for(stderr=True)
     missed = session.journal.notes("missed")
     if missed:
         console.print(misses_table(missed))

@@ -9,11 +9,11 @@ from itertools import chain, islice
 
 import click
 from rich.cells import cell_len
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from simulator.cli.replay import warn
+from simulator.cli.tables import console_for
 from simulator.core.errors import StagesimError
 from simulator.core.events import Chunk, Close, Direction, Event, Message, Request, Response
 from simulator.core.journal import Entry, Note
@@ -75,7 +75,7 @@ def show_command(
             for line in chain([header_line(header)], map(entry_line, chosen)):
                 click.echo(json.dumps(line, ensure_ascii=False))
             return
-        console = Console()
+        console = console_for()
         origins = ", ".join(f"{service.name} = {' '.join(service.origins)}" for service in header.services)
         console.print(visible(f"{header.title or recording} · {origins}"), markup=False, highlight=False)
         for page in timeline(chosen):
