@@ -25,7 +25,8 @@ from simulator.core.ids import (
     looks_like_id,
 )
 from simulator.core.inside import Finder, can_stand_inside
-from simulator.core.jsontext import Json
+from simulator.core.jsontext import MISSING, Json, Path
+from simulator.core.nested import nested_json, outside
 from simulator.core.occurrences import Occurrence, key_of, occurrences
 from simulator.core.pairs import SHORTEST_ECHO, SHORTEST_NUMBER, is_reference, is_short, pairs, typed
 from simulator.core.places import Slot
@@ -212,10 +213,11 @@ def plan(recording: Recording) -> Plan:
     texts: list[tuple[int, Slot, str]] = []
     numbered: list[Variable] = []
     local = _Local(correlations)
+    whole: set[tuple[int, Path | None]] = set()
     for item in occurrences(recording):
         index, event, slot, value, where = item
         key = key_of(value)
-        if key is None or where in header.ignore:
+        if key is None or where in header.ignore or (index, outside(slot.at)) in whole:
             continue
         wall = header.created + event.at
         own = local.known(item)
@@ -231,13 +233,15 @@ def plan(recording: Recording) -> Plan:
             kind = _kind_at(sources[where], slot, value) if where in sources else None
             kind = kind or _time_kind(event, value, wall)
             if kind is None:
-                if isinstance(value, str) and event.direction is Direction.DOWNSTREAM:
+                if isinstance(value, str) and not item.upstream and nested_json(value) is MISSING:
                     texts.append((index, slot, value))
                 continue
             variable = Variable(number=len(numbered), kind=kind, value=value, source=index, wall=wall)
             numbered.append(variable)
             entry = known[key] = (variable, sources.get(where))
         uses.append((index, slot, entry[0]))
+        if not item.upstream:
+            whole.add((index, slot.at))
     variables, composed = _composed(numbered, texts)
     found: dict[int, list[tuple[Slot, Variable]]] = {}
     for index, slot, variable in [*uses, *composed]:

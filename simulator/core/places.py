@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Final, Literal
 from urllib.parse import parse_qsl, quote, quote_plus, unquote
 
-from simulator.core import jsontext
+from simulator.core import jsontext, nested
 from simulator.core.coding import decoded
 from simulator.core.cookies import parts
 from simulator.core.events import Direction, Event, Headers, Message, Request, Response, header, refitted
@@ -46,7 +46,7 @@ class Slot:
 
     def __str__(self) -> str:
         if self.part == "json":
-            return jsontext.path_text(self.at)
+            return nested.readable(self.at)
         name = self.at[0]
         return f"path[{name}]" if self.part == "path" else f"{self.part}.{name}"
 
@@ -73,7 +73,7 @@ def slots(event: Event) -> Iterator[tuple[Slot, Json]]:
         yield from ((slot, event.headers[at][1][begin:end]) for slot, at, begin, end in _in_headers(event.headers))
     document = json_of(event)
     if document is not MISSING:
-        yield from ((_slot("json", path), value) for path, value in jsontext.leaves(document))
+        yield from ((_slot("json", path), value) for path, value in nested.leaves(document))
 
 
 def _in_headers(headers: Headers) -> Iterator[tuple[Slot, int, int, int]]:
@@ -109,7 +109,7 @@ def query_values(query: str) -> dict[tuple[str, int], str]:
 def json_of(event: Event) -> jsontext.MaybeJson:
     """The JSON object or array that an event carries, or MISSING. Do not change it: it is shared."""
     if isinstance(event, Message):
-        return jsontext.parse_object(event.data) if isinstance(event.data, str) else MISSING
+        return jsontext.parse_object(nested.split(event.data)[1]) if isinstance(event.data, str) else MISSING
     if isinstance(event, Request | Response) and event.body:
         plain = (
             event.body if header(event.headers, "content-encoding") is None else _plain(event.body, event.headers)
@@ -149,8 +149,8 @@ def filled(event: Event, values: Mapping[Slot, Json]) -> Event:
 
 def _with_json(event: Event, values: Mapping[Path, Json]) -> Event:
     if isinstance(event, Message) and isinstance(event.data, str):
-        text = _json_text(event.data, values)
-        return with_text(event, text)
+        prefix, text = nested.split(event.data)
+        return with_text(event, prefix + _json_text(text, values))
     if isinstance(event, Request | Response):
         return with_plain(event, lambda body: _json_text(body.decode(), values).encode())
     return event
@@ -160,6 +160,7 @@ def _json_text(text: str, values: Mapping[Path, Json]) -> str:
     before = jsontext.parse_object(text)
     if before is MISSING:
         return text
+    values = nested.with_texts(before, values, _json_text)
     old = {path: jsontext.at_path(before, path) for path in values}
     changed = {path: value for path, value in values.items() if old[path] not in (MISSING, value)}
     if not changed:
@@ -237,7 +238,7 @@ def _with_query(query: str, values: Mapping[Slot, Json]) -> str:
 def value_at(event: Event, slot: Slot) -> jsontext.MaybeJson:
     """The value in a slot of this event, or MISSING."""
     if slot.part == "json":
-        return jsontext.at_path(json_of(event), slot.at)
+        return nested.at_path(json_of(event), slot.at)
     return next((value for found, value in slots(event) if found == slot), MISSING)
 
 
@@ -262,7 +263,7 @@ def general(slot: Slot, *, positions: int = 0) -> str:
 
 @lru_cache(maxsize=4096)
 def _general(steps: Path) -> str:
-    return jsontext.path_text(steps).replace('["*"]', "[*]").replace(".*", "[*]")
+    return nested.readable(steps).replace('["*"]', "[*]").replace(".*", "[*]")
 
 
 def place(route: str, event: Event, slot: Slot) -> str:

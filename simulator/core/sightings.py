@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from simulator.core.ids import is_data, is_unspaced
 from simulator.core.inside import Finder, can_stand_inside
-from simulator.core.jsontext import Json
+from simulator.core.jsontext import MISSING, Json
+from simulator.core.nested import nested_json
 from simulator.core.occurrences import Occurrence, key_of, occurrences
 from simulator.core.places import Slot
 from simulator.core.recording import Recording
@@ -67,7 +68,7 @@ def sightings(recording: Recording) -> Iterable[Sighting]:
         seen[key] = Sighting(value, item.slot, item.place, upstream, item.number)
         if upstream and can_stand_inside(value):
             finder.add(value)
-        elif not upstream and isinstance(value, str):
+        elif not upstream and isinstance(value, str) and nested_json(value) is MISSING:
             for begin, end in finder.find(value):
                 seen[value[begin:end]].again(item)
     return seen.values()
