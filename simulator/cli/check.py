@@ -16,11 +16,12 @@ from simulator.core.advice import advice
 from simulator.core.conflicts import conflicts
 from simulator.core.correlation import propose
 from simulator.core.errors import FaultError, StagesimError
-from simulator.core.script import Script, compile_script
+from simulator.core.script import Script
 from simulator.files.components import FILE_NAME, check_components
 from simulator.files.faultfiles import read_fault
 from simulator.files.locate import RECORDING_ENDINGS, find_recording, recording_names
 from simulator.files.reader import load
+from simulator.files.scripts import load_script
 from simulator.files.suspects import suspects
 from simulator.files.writer import save
 
@@ -78,11 +79,8 @@ def _fault(name: str) -> Iterable[FaultError]:
 
 
 def _recording(name: str, console: Console, *, quiet: bool, explain: bool) -> int:
-    loaded = load(find_recording(name))
-    for warning in loaded.warnings:
-        click.echo(f"stagesim: warning: {warning}", err=True)
-    recording = loaded.recording
-    script = compile_script(recording)
+    script = load_script(find_recording(name), lambda text: click.echo(f"stagesim: warning: {text}", err=True))
+    recording = script.recording
     found = suspects(recording)
     for place, what in found:
         click.echo(f"stagesim: {name}: {place}: looks like {what}", err=True)

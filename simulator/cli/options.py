@@ -26,6 +26,7 @@ from simulator.files.faultfiles import LoadedFault, load_fault
 from simulator.files.keys import auth_of
 from simulator.files.locate import find_recording
 from simulator.files.reader import load
+from simulator.files.scripts import load_script
 from simulator.files.upstreams import Upstream
 from simulator.live.clock import Clock, ManualClock, RealClock
 from simulator.live.hosts import Host, host_of
@@ -186,6 +187,8 @@ def controls_of(control: str | None, toxiproxy: str | None, *, manual: bool) -> 
 
 def script_of(names: Sequence[str], warn: Callable[[str], None]) -> Script:
     """The script of the recordings with these names or paths, several as one."""
+    if len(names) == 1:
+        return load_script(find_recording(names[0]), warn)
     return compile_corpus([(Path(name).name.partition(".")[0], recording_of(name, warn)) for name in names])
 
 

@@ -6,7 +6,7 @@ recording's header); `plan` applies rules to a recording and knows every single 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -72,7 +72,7 @@ class Part:
 class Plan:
     """Every occurrence of every variable: by event, which slots hold which variable."""
 
-    variables: tuple[Variable, ...] = ()
+    variables: Sequence[Variable] = ()
     uses: Mapping[int, tuple[tuple[Slot, Variable], ...]] = field(default_factory=dict)
     correlations: tuple[Correlation, ...] = ()
 

@@ -91,7 +91,11 @@ class Script:
 def compile_script(recording: Recording) -> Script:
     """Cut a recording for the server's side. Raises RecordingError for what no server can do."""
     check_sendable(recording)
-    plan = correlation.plan(recording)
+    return cut(recording, correlation.plan(recording))
+
+
+def cut(recording: Recording, plan: correlation.Plan) -> Script:
+    """The script, where it is known what correlates; of most messages, nothing is looked at but who sent them."""
     causes = find_causes(recording, Direction.DOWNSTREAM, greetings(recording, plan))
     reactions: dict[int, list[Reaction]] = {}
     for index, cause in causes.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from simulator.core.errors import RecordingError
@@ -18,9 +19,15 @@ _CLOSE_REASON: Final = 123
 
 def check_sendable(recording: Recording) -> None:
     """Raise RecordingError, with the place, for the first event that cannot be sent."""
+    for _ in sendable(recording.events):
+        pass
+
+
+def sendable(events: Iterable[Event]) -> Iterator[Event]:
+    """The events, as long as they can be sent. Going through them raises RecordingError for one that cannot."""
     requests: dict[str, Request] = {}
     streaming: set[str] = set()
-    for index, event in enumerate(recording.events):
+    for index, event in enumerate(events):
         problem = _problem(event, requests.get(event.flow), streaming=event.flow in streaming)
         if problem is not None:
             raise RecordingError(problem, place=f"event {index + 1} (flow {event.flow})")
@@ -28,6 +35,7 @@ def check_sendable(recording: Recording) -> None:
             requests[event.flow] = event
         elif isinstance(event, Response) and event.streaming:
             streaming.add(event.flow)
+        yield event
 
 
 def _problem(event: Event, request: Request | None, *, streaming: bool) -> str | None:

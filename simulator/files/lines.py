@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterable
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -71,17 +72,19 @@ def header_of(line: models.HeaderLine) -> Header:
         title=line.title,
         created=(created - _EPOCH) // _MICROSECOND,
         services=tuple(Service(name=name, origins=tuple(urls)) for name, urls in line.services.items()),
-        correlate=None
-        if correlate is None
-        else tuple(
-            Correlation(name=item.name, kind=item.kind, source=item.source, targets=tuple(item.targets))
-            for item in correlate
-        ),
+        correlate=None if correlate is None else correlations_of(correlate),
         match=line.match,
         ignore=tuple(line.ignore),
         redacted=line.redacted,
         standins=tuple(line.standins),
         seed=line.seed,
+    )
+
+
+def correlations_of(items: Iterable[models.CorrelationItem]) -> tuple[Correlation, ...]:
+    return tuple(
+        Correlation(name=item.name, kind=item.kind, source=item.source, targets=tuple(item.targets))
+        for item in items
     )
 
 

@@ -68,7 +68,7 @@ def open_recording(path: Path, warn: Callable[[str], None]) -> Iterator[Opened]:
     """
     with open_lines(path) as stream:
         header = read_header(stream, path)
-        yield Opened(header=header, entries=_in_order(read_entries(stream, path, warn), path))
+        yield Opened(header=header, entries=ordered(read_entries(stream, path, warn), path))
 
 
 @contextmanager
@@ -117,13 +117,18 @@ def read_entries(stream: BinaryIO, path: Path, warn: Callable[[str], None]) -> I
             continue
         place = f"{path}:{number}"
         try:
-            model = _parse(_EVENT.validate_json, line, place)
+            entry = entry_at(line, place)
         except RecordingError:
             if line.endswith(b"\n") or _is_json(line):
                 raise
             warn(f"{place}: the last line is torn and was dropped; the writer was cut off there")
             return
-        yield lines.entry_of(model)
+        yield entry
+
+
+def entry_at(line: bytes, place: str) -> Entry:
+    """The entry that a line says. Raises RecordingError."""
+    return lines.entry_of(_parse(_EVENT.validate_json, line, place))
 
 
 def _line(stream: BinaryIO, path: Path, number: int) -> bytes:
@@ -145,7 +150,8 @@ def _is_json(line: bytes) -> bool:
     return jsontext.parse(line) is not MISSING
 
 
-def _in_order(entries: Iterator[Entry], path: Path) -> Iterator[Entry]:
+def ordered(entries: Iterator[Entry], path: Path) -> Iterator[Entry]:
+    """The entries, as long as they stand in order of time. Going through them raises RecordingError."""
     last = index = 0
     for entry in entries:
         if not isinstance(entry, Note):

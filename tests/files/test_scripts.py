@@ -1,0 +1,140 @@
+"""Large recordings: by their index they are what they are without, and an index is never believed blindly."""
+
+from __future__ import annotations
+
+import os
+import tracemalloc
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from benchmarks.size import write
+from simulator.core.errors import RecordingError
+from simulator.core.recording import Recording
+from simulator.core.script import Script, compile_script, exchanges
+from simulator.files import scripts
+from simulator.files.reader import load
+from simulator.files.scripts import cache_folder, load_script
+from simulator.files.writer import save
+from tests.conversations import agent_run, recordings
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "stagesim"
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Path]]:
+    """Which recordings were indexed."""
+    found: list[Path] = []
+    real = scripts.index_of
+    monkeypatch.setattr(scripts, "index_of", lambda path: found.append(path) or real(path))
+    return found
+
+
+def indexed(path: Path) -> Script:
+    return load_script(path, lambda warning: None, large=0)
+
+
+def same(script: Script, other: Script) -> None:
+    """Everything in two scripts is equal."""
+    assert script.recording.header == other.recording.header
+    assert list(script.recording.events) == list(other.recording.events)
+    assert [plainly(flow) for flow in script.flows] == [plainly(flow) for flow in other.flows]
+    assert exchanges(script) == exchanges(other)
+    assert script.plan.correlations == other.plan.correlations
+    assert list(script.plan.variables) == list(other.plan.variables)
+    assert dict(script.plan.uses) == dict(other.plan.uses)
+
+
+def plainly(flow: object) -> object:
+    def listed(item):  # type: ignore[no-untyped-def]
+        return replace(item, reactions=tuple(item.reactions))
+
+    return replace(  # type: ignore[type-var]
+        flow, opening=listed(flow.opening), expectations=tuple(map(listed, flow.expectations))
+    )
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+@given(recordings())
+def test_a_script_by_its_index_is_the_script(tmp_path: Path, recording: Recording) -> None:
+    path = tmp_path / "any.jsonl"
+    save(recording, path)
+    same(indexed(path), compile_script(load(path).recording))
+
+
+@pytest.mark.parametrize("name", ["golden-path"])
+def test_a_shipped_recording_by_its_index_is_itself(name: str) -> None:
+    path = Path(__file__).parents[2] / "recordings" / f"{name}.jsonl"
+    same(indexed(path), compile_script(load(path).recording))
+
+
+def test_it_is_made_once(tmp_path: Path, counted: list[Path], cache: Path) -> None:
+    path = tmp_path / "run.jsonl"
+    save(agent_run(), path)
+    indexed(path)
+    indexed(path)
+    assert counted == [path]
+    (index,) = cache.iterdir()
+    assert index.stat().st_mode & 0o777 == 0o600
+
+
+def test_it_is_made_anew_for_another_file_and_when_it_is_damaged(
+    tmp_path: Path, counted: list[Path], cache: Path
+) -> None:
+    path = tmp_path / "run.jsonl"
+    save(agent_run(), path)
+    indexed(path)
+    os.utime(path, ns=(1, 1))
+    indexed(path)
+    assert len(counted) == 2
+    (index,) = cache.iterdir()
+    good = index.read_bytes()
+    bad = [b"", b"GIF89a", good[:-9], good[:50], good[: len(good) // 2] + b"!" + good[len(good) // 2 + 1 :]]
+    for number, data in enumerate(bad):
+        index.write_bytes(data)
+        same(indexed(path), compile_script(agent_run()))
+        assert len(counted) == 3 + number
+
+
+def test_what_is_wrong_with_a_recording_is_told_as_ever(tmp_path: Path) -> None:
+    path = tmp_path / "run.jsonl"
+    save(agent_run(), path)
+    with path.open("a") as file:
+        file.write('{"at": 0, "flow": "9", "kind": "end"}\n')
+    with pytest.raises(RecordingError) as small:
+        compile_script(load(path).recording)
+    with pytest.raises(RecordingError) as large:
+        indexed(path)
+    assert str(small.value) == str(large.value)
+
+
+def test_a_cache_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "run.jsonl"
+    save(agent_run(), path)
+    (tmp_path / "taken").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "taken"))
+    assert cache_folder() == tmp_path / "taken" / "stagesim"
+    with pytest.raises(RecordingError, match="its index cannot be written"):
+        indexed(path)
+
+
+def test_opening_costs_no_memory_for_each_message(tmp_path: Path) -> None:
+    peaks = []
+    for messages in (500, 5000):
+        path = tmp_path / f"{messages}.jsonl"
+        write(path, messages=messages, per_flow=messages)
+        indexed(path)
+        tracemalloc.start()
+        script = indexed(path)
+        assert len(script.recording.events) == messages + 2
+        assert script.flows[0].expectations[-1].reactions[-1].index == messages + 1
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.5 * peaks[0]
