@@ -1,12 +1,30 @@
-"""Size: recordings of a million messages, checked, shown and replayed; `python -m benchmarks.size`."""
+"""Size: recordings of a million messages, checked, shown and replayed; `python -m benchmarks.size`.
+
+Every command runs in a process of its own, whose peak memory and time are what the operating system says.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
 import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from random import Random
-from typing import Final
+from typing import IO, Final
+
+import click
+from websockets.asyncio.client import connect
+
+from simulator.core.events import Direction, Message
+from simulator.files.reader import open_recording
 
 CREATED: Final = "2025-09-09T06:40:00.000000+00:00"
 _STARTED: Final = 1_757_400_000
@@ -55,3 +73,114 @@ def _id(rng: Random) -> str:
 
 def _text(rng: Random) -> str:
     return " ".join(rng.choices(_WORDS, k=6))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What a command took: seconds on the clock and of the processor, and the most memory, in MB."""
+
+    seconds: float
+    cpu: float
+    memory: float
+
+    def __str__(self) -> str:
+        return f"{self.cpu:.1f} s, {self.memory:.0f} MB"
+
+
+def cost(process: subprocess.Popen[str], began: float) -> Cost:
+    """Wait for the end of a process and say what it took. Raises RuntimeError if it failed."""
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        raise RuntimeError(f"{process.args} ended with {process.returncode}")
+    seconds = time.monotonic() - began
+    return Cost(seconds=seconds, cpu=used.ru_utime + used.ru_stime, memory=used.ru_maxrss / 1024)
+
+
+def started(words: tuple[str, ...], env: Mapping[str, str]) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "simulator", *words]
+    return subprocess.Popen(command, env={**os.environ, **env}, stdout=subprocess.PIPE, text=True)  # noqa: S603
+
+
+def printed(process: subprocess.Popen[str]) -> IO[str]:
+    if process.stdout is None:
+        raise TypeError("a process without a pipe")
+    return process.stdout
+
+
+def command(env: Mapping[str, str], *words: str) -> Cost:
+    """What a command takes whose output is thrown away."""
+    began, process = time.monotonic(), started(words, env)
+    with printed(process) as lines:
+        for _ in lines:
+            pass
+    return cost(process, began)
+
+
+def replay(env: Mapping[str, str], path: Path, messages: int) -> tuple[float, Cost]:
+    """Seconds until a replay listens, and what it took to play the first messages to a client."""
+    began = time.monotonic()
+    process = started(("replay", str(path), "--speed", "max", "--seed", "1"), env)
+    with printed(process) as lines:
+        url = next(line for line in lines if line.startswith("listening on ")).split()[-1]
+        opened = time.monotonic() - began
+        asyncio.run(converse(url.replace("http://", "ws://") + "/chat", path, messages))
+        process.terminate()
+    return opened, cost(process, began)
+
+
+async def converse(url: str, path: Path, messages: int) -> None:
+    """Say what the recorded client said and wait for as many answers as it got. Raises if one is another."""
+    with open_recording(path, print) as opened:
+        async with connect(url, compression=None, max_queue=None) as socket:
+            recorded = (entry for entry in opened.entries if isinstance(entry, Message))
+            for entry in islice(recorded, messages):
+                if entry.direction is Direction.UPSTREAM:
+                    await socket.send(entry.data)
+                else:
+                    came, said = json.loads(await asyncio.wait_for(socket.recv(), 120)), json.loads(entry.data)
+                    if (came["text"], came["request_id"]) != (said["text"], said["request_id"]):
+                        raise RuntimeError(f"expected {said}, got {came}")
+
+
+def measure(folder: Path, messages: int, per_flow: int, played: int) -> list[tuple[str, str]]:
+    """Every figure of one recording; `folder` is for it and its index."""
+    path = folder / f"{messages}-{per_flow}.jsonl"
+    write(path, messages, per_flow)
+    env = {"XDG_CACHE_HOME": str(folder / "cache")}
+    found = [("recording", f"{messages:,} messages in {-(-messages // per_flow):,} flows, {_size(path)}")]
+    found.append(("show --grep", str(command(env, "show", str(path), "--grep", '"number": 4200\\b'))))
+    opened, first = replay(env, path, 1)
+    found.append(("open, the first time", f"{opened:.1f} s, {first.memory:.0f} MB"))
+    opened, again = replay(env, path, 1)
+    found.append(("open again", f"{opened:.1f} s, {again.memory:.0f} MB"))
+    _, playing = replay(env, path, played)
+    found.append((f"replay of {min(played, messages):,} messages", str(playing)))
+    found.append(("check", str(command(env, "check", str(path)))))
+    return found
+
+
+def _size(path: Path) -> str:
+    return f"{path.stat().st_size / 1e6:.0f} MB"
+
+
+def figures(messages: int = 1_000_000, per_flow: int = 1_000_000, played: int = 10_000) -> list[tuple[str, str]]:
+    """The figures of a large recording, and beside each that of one a hundredth as long."""
+    with tempfile.TemporaryDirectory() as folder:
+        small = measure(Path(folder), messages // 100, max(1, per_flow // 100), played)
+        large = measure(Path(folder), messages, per_flow, played)
+    return [(what, f"{value} ({less})") for (what, value), (_, less) in zip(large, small, strict=True)]
+
+
+@click.command()
+@click.option("--messages", default=1_000_000, show_default=True)
+@click.option("--flows", default=1, show_default=True)
+@click.option("--played", default=10_000, show_default=True, help="How many are played to a client.")
+def main(messages: int, flows: int, played: int) -> None:
+    """Measure a recording of so many messages, and one a hundredth as long."""
+    for what, value in figures(messages, -(-messages // flows), played):
+        click.echo(f"{what:30} {value}")
+
+
+if __name__ == "__main__":
+    main()
