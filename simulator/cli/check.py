@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 
 from simulator.cli.explain import correlations, explained
+from simulator.cli.opening import open_script
 from simulator.cli.options import script_of
 from simulator.cli.tables import console_for
 from simulator.core.advice import advice
@@ -21,7 +22,6 @@ from simulator.files.components import FILE_NAME, check_components
 from simulator.files.faultfiles import read_fault
 from simulator.files.locate import RECORDING_ENDINGS, find_recording, recording_names
 from simulator.files.reader import load
-from simulator.files.scripts import load_script
 from simulator.files.suspects import suspects
 from simulator.files.writer import save
 
@@ -79,7 +79,7 @@ def _fault(name: str) -> Iterable[FaultError]:
 
 
 def _recording(name: str, console: Console, *, quiet: bool, explain: bool) -> int:
-    script = load_script(find_recording(name), lambda text: click.echo(f"stagesim: warning: {text}", err=True))
+    script = open_script(name, lambda text: click.echo(f"stagesim: warning: {text}", err=True))
     recording = script.recording
     found = suspects(recording)
     for place, what in found:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from simulator.cli.opening import open_script
 from simulator.core import units
 from simulator.core.auth import Auth, AuthMode
 from simulator.core.corpus import compile_corpus
@@ -26,7 +27,6 @@ from simulator.files.faultfiles import LoadedFault, load_fault
 from simulator.files.keys import auth_of
 from simulator.files.locate import find_recording
 from simulator.files.reader import load
-from simulator.files.scripts import load_script
 from simulator.files.upstreams import Upstream
 from simulator.live.clock import Clock, ManualClock, RealClock
 from simulator.live.hosts import Host, host_of
@@ -188,7 +188,7 @@ def controls_of(control: str | None, toxiproxy: str | None, *, manual: bool) -> 
 def script_of(names: Sequence[str], warn: Callable[[str], None]) -> Script:
     """The script of the recordings with these names or paths, several as one."""
     if len(names) == 1:
-        return load_script(find_recording(names[0]), warn)
+        return open_script(names[0], warn)
     return compile_corpus([(Path(name).name.partition(".")[0], recording_of(name, warn)) for name in names])
 
 

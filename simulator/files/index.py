@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import sys
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from simulator.core import correlation
 from simulator.core.correlation import Plan
@@ -28,6 +28,12 @@ from simulator.files.indexed import VARIABLE, Lines
 from simulator.files.lines import header_line
 from simulator.files.reader import open_lines, ordered, read_entries, read_header
 
+Progress = Callable[[str, float | None], None]
+"""Is told what is being done, and which share of it is done, if that is known."""
+
+_TOLD: Final = 1000
+"""After how many events each."""
+
 
 @dataclass(slots=True)
 class _Scan:
@@ -41,9 +47,10 @@ class _Scan:
     warnings: list[str] = field(default_factory=list)
 
 
-def index_of(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+def index_of(path: Path, progress: Progress) -> tuple[dict[str, Any], dict[str, Any]]:
     """Go through a recording and say what is to be kept about it, and in which sections. Raises RecordingError."""
-    header, scan = _scan(path)
+    header, scan = _scan(path, progress)
+    progress("looking for what correlates", None)
     lines = Lines(path, scan.offsets, scan.lengths)
     recording = Recording(header=header, events=Lazy(range(len(scan.offsets)), lines.event))
     plan = correlation.plan(recording)
@@ -64,8 +71,8 @@ def index_of(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     return about, sections
 
 
-def _scan(path: Path) -> tuple[Header, _Scan]:
-    scan = _Scan()
+def _scan(path: Path, progress: Progress) -> tuple[Header, _Scan]:
+    scan, size = _Scan(), path.stat().st_size
     with open_lines(path) as stream:
         header = read_header(stream, path)
         at = stream.tell()
@@ -75,6 +82,8 @@ def _scan(path: Path) -> tuple[Header, _Scan]:
             for entry in ordered(read_entries(stream, path, scan.warnings.append), path):
                 begin, at = at, stream.tell()
                 if not isinstance(entry, Note):
+                    if len(scan.times) % _TOLD == 0:
+                        progress("reading", begin / size)
                     scan.offsets.append(begin)
                     scan.lengths.append(at - begin)
                     yield entry

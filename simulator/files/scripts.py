@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 import simulator
 from simulator.core.errors import RecordingError
 from simulator.core.script import Script, compile_script
-from simulator.files.index import index_of
+from simulator.files.index import Progress, index_of
 from simulator.files.indexed import VARIABLE, Indexed
 from simulator.files.lines import correlations_of
 from simulator.files.models import CorrelationItem
@@ -27,7 +27,12 @@ _ENDS: Final = 64 * 1024
 _CORRELATIONS: TypeAdapter[list[CorrelationItem]] = TypeAdapter(list[CorrelationItem])
 
 
-def load_script(path: Path, warn: Callable[[str], None], large: int = LARGE) -> Script:
+def load_script(
+    path: Path,
+    warn: Callable[[str], None],
+    progress: Progress = lambda what, share: None,
+    large: int = LARGE,
+) -> Script:
     """The script of a recording. Raises RecordingError.
 
     From `large` bytes on, it is made from an index, which is made first if there is none that fits the file as it
@@ -42,7 +47,7 @@ def load_script(path: Path, warn: Callable[[str], None], large: int = LARGE) -> 
     place = cache_folder() / f"{hashlib.blake2s(os.fsencode(path.resolve()), digest_size=12).hexdigest()}.index"
     sections = read_sections(place)
     if sections is None or sections.about.get("key") != key:
-        sections = _indexed(path, place, key)
+        sections = _indexed(path, place, key, progress)
     for warning in sections.about["warnings"]:
         warn(warning)
     with open_lines(path) as stream:
@@ -61,8 +66,8 @@ def cache_folder() -> Path:
     return base / "stagesim"
 
 
-def _indexed(path: Path, place: Path, key: dict[str, Any]) -> Sections:
-    about, sections = index_of(path)
+def _indexed(path: Path, place: Path, key: dict[str, Any], progress: Progress) -> Sections:
+    about, sections = index_of(path, progress)
     if _key(path) != key:
         raise RecordingError("was changed while it was read", place=str(path))
     try:

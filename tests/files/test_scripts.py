@@ -33,7 +33,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Path]]:
     """Which recordings were indexed."""
     found: list[Path] = []
     real = scripts.index_of
-    monkeypatch.setattr(scripts, "index_of", lambda path: found.append(path) or real(path))
+    monkeypatch.setattr(scripts, "index_of", lambda path, *told: found.append(path) or real(path, *told))
     return found
 
 
@@ -101,6 +101,18 @@ def test_it_is_made_anew_for_another_file_and_when_it_is_damaged(
         index.write_bytes(data)
         same(indexed(path), compile_script(agent_run()))
         assert len(counted) == 3 + number
+
+
+def test_it_says_how_far_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "long.jsonl"
+    write(path, messages=2500, per_flow=100)
+    told: list[tuple[str, float | None]] = []
+    load_script(path, lambda warning: None, lambda what, share: told.append((what, share)), large=0)
+    *read, last = told
+    shares = [share for what, share in read if what == "reading" and share is not None]
+    assert len(shares) == 3
+    assert shares == sorted(shares)
+    assert last == ("looking for what correlates", None)
 
 
 def test_what_is_wrong_with_a_recording_is_told_as_ever(tmp_path: Path) -> None:
