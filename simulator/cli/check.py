@@ -105,7 +105,7 @@ def _learn(names: Sequence[str], console: Console, *, write: bool, quiet: bool) 
             console.print(text, markup=False, highlight=False, soft_wrap=True)
     if write:
         save(replace(first, header=replace(first.header, correlate=propose(first, *others))), paths[0])
-        console.print(f"{names[0]}: header written", markup=False, highlight=False)
+        console.print(f"{names[0]}: header written", markup=False, highlight=False, soft_wrap=True)
 
 
 def _advised(script: Script) -> Iterator[str]:

@@ -17,14 +17,20 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ISO: Final = re.compile(
     r"(\d{4}-\d\d-\d\d)([T ])(\d\d:\d\d:\d\d)(?:([.,])(\d{1,9}))?(Z|[+-]\d\d:?\d\d)?", re.ASCII
 )
+_EPOCH_TEXT: Final = re.compile(r"[1-9](?:\d{12}|\d{15}|\d{18})", re.ASCII)
 _SCALES: Final = (1, 1_000, 1_000_000, 1_000_000_000)
 """Units per second in which epochs are counted: seconds, ms, µs, ns."""
 
 
 def is_timestamp(value: Json, wall: Time) -> bool:
     """Whether a value is a time near `wall` (µs since the epoch)."""
-    moment = _moment(value)
+    moment = _moment(_number(value) or value)
     return moment is not None and abs(moment - wall) <= NEAR
+
+
+def _number(value: Json) -> int | None:
+    """An epoch in ms or finer that is written as a text: so many digits near now are no chance."""
+    return int(value) if isinstance(value, str) and _EPOCH_TEXT.fullmatch(value) else None
 
 
 def looks_like_time(value: Json) -> bool:
@@ -85,7 +91,8 @@ def moved(value: Json, distance: Time) -> Json:
         scale = _scale(value)
         return value if scale is None else round(value + distance * scale / SECOND, _decimals(value))
     if isinstance(value, str):
-        return _moved_text(value, distance)
+        number = _number(value)
+        return _moved_text(value, distance) if number is None else str(moved(number, distance))
     return value
 
 

@@ -14,6 +14,7 @@ from simulator.core.events import Event, Message, Request, Response
 from simulator.core.jsontext import MISSING, Json, MaybeJson
 from simulator.core.matching import discriminator
 from simulator.core.occurrences import Occurrence, occurrences
+from simulator.core.origins import Origins
 from simulator.core.pairs import NEARLY, is_short
 from simulator.core.places import Slot, route, slots
 from simulator.core.recording import Recording
@@ -73,13 +74,30 @@ def twins(recording: Recording, *others: Recording) -> Twins:
 def _values(recording: Recording, other: Recording) -> dict[tuple[int, Slot], Json]:
     """What each value of a recording is in the other."""
     theirs = dict(_keyed(other))
+    here, there = _origins(recording), _origins(other)
     found: dict[tuple[int, Slot], Json] = {}
     for key, index in _keyed(recording):
         if key in theirs:
             values = dict(slots(other.events[theirs[key]]))
             ours = slots(recording.events[index])
-            found |= {(index, slot): values[slot] for slot, _ in ours if slot in values}
+            found |= {
+                (index, slot): value if _same(value, values[slot], here, there) else values[slot]
+                for slot, value in ours
+                if slot in values
+            }
     return found
+
+
+def _origins(recording: Recording) -> Origins:
+    """A service's own address is the same in each recording, whatever it was: a replay writes its own there."""
+    services = recording.header.services
+    return Origins.of(services, {service.name: f"http://{service.name}" for service in services})
+
+
+def _same(ours: Json, theirs: Json, here: Origins, there: Origins) -> bool:
+    if isinstance(ours, str) and isinstance(theirs, str):
+        return here.in_text(ours) == there.in_text(theirs)
+    return ours == theirs and type(ours) is type(theirs)
 
 
 def _keyed(recording: Recording) -> Iterator[tuple[Key, int]]:

@@ -83,6 +83,13 @@ def test_what_is_no_time_stays_as_it_is(value: Json) -> None:
     assert moved(value, HOUR) == value
 
 
+@pytest.mark.parametrize("value", ["1757400000123", "1757400000123456", "1757400000123456789"])
+def test_a_long_epoch_may_be_a_text(value: str) -> None:
+    assert is_timestamp(value, CREATED) and not is_timestamp(value, CREATED + 3 * NEAR)
+    assert not looks_like_time(value), "long numbers are ids as well, far from now"
+    assert moved(value, HOUR) == "1757403600123456789"[: len(value)]
+
+
 @pytest.mark.parametrize(
     ("value", "later"),
     [

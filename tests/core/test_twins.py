@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from simulator.core.correlation import plan, propose
 from simulator.core.events import Event, Message
 from simulator.core.evidence import findings, left_alone
-from simulator.core.recording import Recording
+from simulator.core.recording import Recording, Service
 from simulator.core.twins import twins
 from tests.conversations import CREATED, agent_run, recording, recordings
 from tests.core.playing import Staging, answer, down, get, post, socket, up
@@ -169,3 +169,13 @@ def test_what_is_learned_is_the_same_whichever_comes_first(first: int, second: i
         return take(up(200, type="a", page=page, n=third), down(300, type="b", at=page, n=third))
 
     assert found(one(first), one(second)) == found(one(second), one(first))
+
+
+def test_a_service_that_was_elsewhere_has_said_the_same() -> None:
+    def one(port: int) -> Recording:
+        origin = f"http://127.0.0.1:{port}"
+        said = up(200, type="a"), down(300, type="b", url=f"{origin}/things/1", ws=f"ws://127.0.0.1:{port}/ws")
+        return socket(*said, services=(Service(name="backend", origins=(origin,)),))
+
+    assert not twins(one(46077), one(36193)).differing
+    assert found(one(46077), one(36193)) == []
