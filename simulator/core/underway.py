@@ -138,8 +138,12 @@ class Queue:
         return self._heap[0][0] if self._heap and self._heap[0][0] < NEVER else None
 
     def take_back(self, flow: LiveFlow) -> set[int]:
-        """Take out what of a recording was still to be said on a flow; gives the indices."""
-        mine = [item for _, _, item in self._heap if item.flow is flow and item.recorded is not None]
+        """Take out what of a recording was still to be said on a flow; gives the indices.
+
+        What is `spent` has been said or taken back already, though it lies here until its time comes.
+        """
+        queued = (item for _, _, item in self._heap if item.flow is flow and not item.spent)
+        mine = [item for item in queued if item.recorded is not None]
         mine += flow.waiting
         for item in mine:
             item.spent = True

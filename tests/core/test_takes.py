@@ -51,6 +51,22 @@ def test_what_the_other_take_would_have_said_by_now_is_said_at_once() -> None:
     assert heard == [(1100, "started"), (1200, "working"), (1200, "stopping"), (1300, "stopped")]
 
 
+def test_what_was_said_before_its_time_is_not_said_again_by_the_other_take() -> None:
+    hasty = [(200, ">start"), (500, "<result"), (501, ">thanks"), (502, "<welcome"), (560, "<more")]
+    played = recording(
+        *take("went on", 0, *hasty, (5000, "<late")),
+        *take("stopped", 10_000, *hasty, (600, ">stop"), (610, "<stopped")),
+    )
+    staging = Staging(played)
+    staging.opens("live")
+    heard = []
+    for at, word in ((1000, "start"), (1150, "thanks"), (1152, "stop")):
+        staging.hears(message("live", at, UP, type=word))
+        heard += staging.says(at + 1)  # 'welcome' pulls 'result' forward; 'more' keeps its trace in the queue
+    heard += staging.says(20_000)
+    assert [word for _, word in briefly(heard)] == ["101", "result", "welcome", "more", "stopped"]
+
+
 def test_after_a_turn_there_is_no_way_back() -> None:
     played = forks()
     staging = Staging(played)
