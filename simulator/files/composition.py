@@ -21,6 +21,8 @@ from simulator.files.written import duration_text
 
 MAX_RULES: Final = 1000
 """Rules that one file may come to, with all that it includes and repeats."""
+MAX_STEPS: Final = 1000
+"""Steps of one sequence, good and bad."""
 Found = tuple[list[Rule], list[FaultError]]
 Include = Callable[[str, Mapping[str, str]], tuple[Sequence[Rule], Sequence[FaultError]]]
 """Reads another fault by its name, parameters set. Raises FaultError where there is none."""
@@ -51,7 +53,7 @@ class Step(GoesWrong):
 class Scheduled(GoesWrong):
     """What goes wrong all the time, or else a sequence of steps, which may be repeated."""
 
-    sequence: list[Step] = []
+    sequence: Annotated[list[Step], Field(max_length=MAX_STEPS)] = []
     repeat: Count = 1
 
 
@@ -170,7 +172,8 @@ def _sequence(file: Scheduled, stem: str, folder: Path, include: Include) -> Fou
         begin = end
     if found or len(once) * file.repeat > MAX_RULES:
         return [], found or [FaultError(f"comes to more than {MAX_RULES} rules", place="repeat")]
-    return [_laid(*item, begin, turn, file.repeat) for turn in range(file.repeat) for item in once], []
+    rounds = range(file.repeat if once else 0)  # of good times only, there is nothing to repeat
+    return [_laid(*item, begin, turn, file.repeat) for turn in rounds for item in once], []
 
 
 def _mistakes(step: Step) -> list[FaultError]:

@@ -11,10 +11,11 @@ from simulator.core.errors import FaultError
 from simulator.core.rule import Rule
 from simulator.core.units import MILLISECOND, SECOND
 from simulator.faults.latency import LatencyFault
-from simulator.files.composition import MAX_RULES
+from simulator.files.composition import MAX_RULES, MAX_STEPS
 from simulator.files.faultfiles import MAX_DEPTH, MAX_FILES, fault_of, load_fault, read_fault
 
 Write = Callable[..., str]
+NEEDED = "rules, all-of, a sequence, missing, none or degraded"
 
 
 @pytest.fixture
@@ -198,6 +199,18 @@ def test_one_mistake_is_one_line_with_its_place(write: Write, text: str, told: s
     (line,) = mistakes(write(text))
     root = str(Path(__file__).parents[2])
     assert line.replace(root, "").startswith(f"mine.yaml: {told}")
+
+
+def test_good_times_are_not_counted_through_however_often_they_are_repeated(write: Write) -> None:
+    path = write("sequence: [{healthy: 1s}]\nrepeat: 1000000000000")
+    assert mistakes(path) == [f"{Path(path).name}: says nothing that goes wrong (give it {NEEDED})"]
+
+
+def test_a_sequence_of_too_many_steps_is_told(write: Write) -> None:
+    steps = ", ".join(["{healthy: 1s}"] * (MAX_STEPS + 1))
+    (told,) = mistakes(write(f"sequence: [{steps}]"))
+    assert "sequence: " in told
+    assert str(MAX_STEPS) in told
 
 
 def test_every_mistake_of_every_step_is_told(write: Write) -> None:
