@@ -307,3 +307,12 @@ def test_it_refuses_loops_that_it_cannot_move() -> None:
             runner.run(inside(running))
         with running.virtual_time(), pytest.raises(VirtualTimeError, match="one at a time"):
             asyncio.run(inside(running))
+
+
+def test_a_staging_that_does_not_run_is_told_and_keeps_nobody_else_from_it() -> None:
+    with staging() as stopped:
+        pass
+    with pytest.raises(VirtualTimeError, match="does not run"), stopped.virtual_time():
+        raise AssertionError("entered")
+    with staging() as running, running.virtual_time():
+        asyncio.run(asyncio.sleep(60))
