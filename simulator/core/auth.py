@@ -69,7 +69,7 @@ class Auth:
         if not any(is_signed(token, key) for key in (SIMULATOR_KEY, *self.keys)):
             return "wrong_signature"
         ends, begins = claims.get("exp", math.inf), claims.get("nbf", 0)
-        if not isinstance(ends, int | float) or not isinstance(begins, int | float):
+        if not _is_date(ends) or not _is_date(begins):
             return "malformed"
         if ends * SECOND <= wall:
             return "expired"
@@ -89,6 +89,11 @@ class Auth:
             return None
         problems = [self.problem(token, wall) for token in shown]
         return None if None in problems else max(filter(None, problems), key=[*WHY].index)
+
+
+def _is_date(value: object) -> bool:
+    """Whether a claim may be a NumericDate (RFC 7519 §2): Python's JSON knows NaN, and its numbers truth."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and value == value
 
 
 def admitted(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 
 import jwt
 import pytest
@@ -66,6 +67,8 @@ INVALID = {
     "malformed": (bearer("who-knows-what"), "Token is malformed"),
     "half": (bearer(TOKEN[:40]), "Token is malformed"),
     "no date": (bearer(sign({"exp": "tomorrow"})), "Token is malformed"),
+    "no number": (bearer(sign({"exp": math.nan})), "Token is malformed"),
+    "true": (bearer(sign({"nbf": True})), "Token is malformed"),
     "expired": (bearer(sign({"exp": NOW + 1})), "Token has expired"),
     "expired, mine": (bearer(jwt.encode({"exp": NOW - 9}, MINE, "HS256")), "Token has expired"),
     "early": (bearer(sign({"nbf": NOW + 90})), "Token is not yet valid"),
