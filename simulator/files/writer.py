@@ -6,10 +6,10 @@ import json
 import os
 import shutil
 import stat
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
 from types import TracebackType
 from typing import BinaryIO, Self
 
@@ -41,7 +41,7 @@ class RecordingWriter:
             problem = f"cannot be a folder for {path.name}: {error.strerror}"
             raise RecordingError(problem, place=str(path.parent)) from None
         try:
-            self._file = os.open(path, flags, 0o644)
+            self._file = os.open(path, flags, 0o666)
         except FileExistsError:
             raise RecordingError(
                 "exists already", place=str(path), hint="--force overwrites it, or choose another name"
@@ -123,22 +123,25 @@ def _text(value: str) -> str:
 def new_file(path: Path, *, overwrite: bool = True) -> Iterator[BinaryIO]:
     """A file to write that takes its place in one step, and only when all of it was written.
 
-    Raises RecordingError.
+    Whoever might read the file that it replaces may read this one; a new one is as the umask says. Raises
+    RecordingError.
     """
     if path.exists() and not overwrite:
         hint = "--force overwrites it, or choose another name"
         raise RecordingError("exists already", place=str(path), hint=hint)
+    beside = path.with_name(f".{path.name}.{token_hex(4)}")
     try:
-        number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        number = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     except OSError as error:
         raise RecordingError(f"cannot be written: {error.strerror}", place=str(path)) from None
     try:
         with os.fdopen(number, "wb") as file:
+            if path.exists():
+                os.fchmod(number, stat.S_IMODE(path.stat().st_mode))
             yield file
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
+        beside.replace(path)
     except BaseException:
-        Path(name).unlink()
+        beside.unlink()
         raise
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from simulator.core.events import Event, Message, Request
 from simulator.core.journal import Note
 from simulator.core.recording import Header
 from simulator.files.reader import load
-from simulator.files.writer import RecordingWriter, line_bytes, save
+from simulator.files.writer import RecordingWriter, line_bytes, replace_header, save
 from tests.conversations import CREATED, DOWN, UP, agent_run
 
 
@@ -184,8 +185,25 @@ def test_a_recording_is_saved_in_one_step_with_its_notes_between(tmp_path: Path)
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     assert [line.get("kind") for line in lines[:5]] == [None, "request", "response", "note", "request"]
     assert [file.name for file in tmp_path.iterdir()] == ["a.jsonl"]
-    assert path.stat().st_mode & 0o777 == 0o644
     assert load(path).notes == (note,)
+
+
+@pytest.mark.parametrize(
+    ("old", "umask", "new"), [(0o600, 0o022, 0o600), (None, 0o077, 0o600), (None, 0o002, 0o664)]
+)
+def test_a_file_is_as_private_as_the_one_before_it_or_as_the_umask_says(
+    old: int | None, umask: int, new: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.jsonl"
+    if old is not None:
+        path.touch(old)
+    before = os.umask(umask)
+    try:
+        save(agent_run(), path)
+        replace_header(path, Header(title="another"))
+    finally:
+        os.umask(before)
+    assert path.stat().st_mode & 0o777 == new
 
 
 def test_a_save_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
