@@ -102,5 +102,5 @@ def request_target(url: str, place: str) -> tuple[str, str]:
         raise RecordingError(problem, place=place)
     rest = url.partition("://")[2].partition("#")[0]
     start = min((at for mark in "/?" if (at := rest.find(mark)) >= 0), default=len(rest))
-    target = quote(rest[start:], safe=_AS_THEY_ARE)
+    target = quote(rest[start:], safe=_AS_THEY_ARE, errors="replace")  # half of a surrogate pair is '?'
     return origin(_SCHEMES[parts.scheme], host, port), target if target.startswith("/") else f"/{target}"

@@ -147,6 +147,6 @@ def _date(headers: Headers) -> Time | None:
     """The time that a response says it was made at (RFC 9110 §6.6.1)."""
     try:
         moment = parsedate_to_datetime(header(headers, "date") or "")
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return (moment.replace(tzinfo=moment.tzinfo or UTC) - _EPOCH) // timedelta(microseconds=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,10 @@ from simulator.files.recordingfile import RecordingFile
 
 LONGEST: Final = 10**9 * SECOND
 """The longest recording that its file can say."""
+_EPOCH: Final = datetime(1970, 1, 1)
+FIRST: Final = (datetime.min - _EPOCH) // timedelta(microseconds=1)
+LAST: Final = (datetime.max - _EPOCH) // timedelta(microseconds=1)
+"""When recordings may begin, in µs since the Unix epoch: what their files can say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +54,9 @@ def gathered(exchanges: Sequence[Exchange], losses: Losses, *, path: Path, title
         raise RecordingError("there is no HTTP request in it", place=str(path))
     ordered = sorted(exchanges, key=lambda exchange: exchange.events[0].at)
     created = ordered[0].events[0].at
+    if not FIRST <= created < LAST:
+        problem = "happens before the year 1 or after the year 9999, in UTC"
+        raise RecordingError(problem, place=f"{path}: {ordered[0].place}")
     events: list[Event] = []
     for number, exchange in enumerate(ordered, 1):
         events += _flow(exchange, str(number), created, path)

@@ -46,6 +46,19 @@ def test_a_date_says_when_it_was(tmp_path: Path) -> None:
         assert f"{cassette.NO_DATE}: 1" in taped(tmp_path / "x.json", headers=date)[2]
 
 
+@pytest.mark.parametrize(
+    "date",
+    [
+        "Mon, 01 Jan 99999999999999 00:00:00 GMT",
+        "Mon, 01 Jan 2020 00:00:00 +99999999999999999999",
+        "Mon, 99999999999999999999 Jan 2020 00:00:00 GMT",
+    ],
+)
+def test_a_date_that_is_none_says_nothing(tmp_path: Path, date: str) -> None:
+    _, _, losses = taped(tmp_path / "x.json", headers={"Date": [date]})
+    assert any(line.startswith(cassette.NO_DATE) for line in losses)
+
+
 def test_a_text_under_a_coding_that_is_not_written_here_is_left_decoded(tmp_path: Path) -> None:
     _, answered, losses = taped(tmp_path / "x.json", headers={"Content-Encoding": ["br"]})
     assert (answered.body, answered.headers) == (b"x", ())

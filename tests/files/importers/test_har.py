@@ -49,6 +49,7 @@ def said(kind: str, time: float, data: str, opcode: int = 1) -> dict[str, object
         ("https://ada:pw@api.staging:8443/é x", "https://api.staging:8443", "/%C3%A9%20x"),
         ("http://[::1]:8000?q", "http://[::1]:8000", "/?q"),
         ("wss://api.staging/ws", "https://api.staging", "/ws"),
+        ("https://api.staging/\ud800", "https://api.staging", "/?"),
     ],
 )
 def test_a_url_is_an_origin_and_a_target(path: Path, url: str, origin: str, target: str) -> None:

@@ -163,3 +163,9 @@ def test_a_damaged_file_is_read_or_refused(name: str, data: st.DataObject) -> No
             assert read_text(path).events
         except StagesimError as error:
             assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize("started", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_time_that_no_recording_can_say_is_told(tmp_path: Path, started: str) -> None:
+    line = refusal(har(tmp_path / "x.har", entry(startedDateTime=started)))
+    assert line == "x.har: log.entries[0]: happens before the year 1 or after the year 9999, in UTC"
