@@ -55,13 +55,13 @@ class Driver:
             else:
                 self._queue.append((round(event.at / speed), index))
 
-    def receive(self, event: Event) -> None:
-        """Something came from the server, `event.at` is now."""
+    def receive(self, event: Event) -> bool:
+        """Something came from the server, `event.at` is now; whether it was recorded and had yet to come."""
         if isinstance(event, Reset):
             self._gone.add(event.flow)
         side = self._sides.get(event.flow)
         if side is None:
-            return
+            return False
         found = choose_expectation(side.expectations, event, side.used, self._bindings).expectation
         if found is not None:
             side.used.add(found.index)
@@ -69,6 +69,7 @@ class Driver:
             self._release(found.index, event.at)
         if ends_link(event):
             self._free_others(side, event)
+        return found is not None
 
     def _free_others(self, side: _Side, end: Event) -> None:
         """What a flow has not brought by its end it never will, and must not hold up other flows."""

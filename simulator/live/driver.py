@@ -13,7 +13,7 @@ import h11
 from simulator.core.correlation import plan
 from simulator.core.driver import Driver, client_plan
 from simulator.core.errors import StagesimError
-from simulator.core.events import Event, Request, Response
+from simulator.core.events import Chunk, Event, Request, Response, ends_link
 from simulator.core.matching import label
 from simulator.core.recording import Recording
 from simulator.core.sendable import check_sendable
@@ -55,6 +55,7 @@ class LiveDriver:
     async def run(self) -> list[Event]:
         """Play until all is said, or the server has been silent for too long; gives back what it has not said.
 
+        A server that says what was never recorded, however much, counts as silent, but for the chunks of a stream.
         WebSockets that the recording leaves open stay open until `close`.
         """
         self._clock = RealClock()
@@ -78,13 +79,18 @@ class LiveDriver:
             call.close()
 
     def _hear(self, event: Event) -> None:
-        self._driver.receive(event)
+        if self._driver.receive(event) or isinstance(event, Chunk) or ends_link(event):
+            self._heard.set()
+        self._turn()
+
+    def _wake(self) -> None:
+        self._heard.set()
         self._turn()
 
     def _turn(self) -> None:
         """Send everything that is due, then wait for the next deadline."""
-        self._heard.set()
         for event in self._driver.due(self._clock.now()):
+            self._heard.set()
             if isinstance(event, Request):
                 self._open(event)
             elif event.flow in self._calls:
@@ -94,7 +100,7 @@ class LiveDriver:
         deadline = self._driver.deadline()
         if deadline is not None:
             wait = max(0, deadline - self._clock.now()) / SECOND
-            self._timer = asyncio.get_running_loop().call_later(wait, self._turn)
+            self._timer = asyncio.get_running_loop().call_later(wait, self._wake)
 
     def _open(self, request: Request) -> None:
         call = Call(

@@ -119,6 +119,35 @@ def test_what_never_came_is_told_and_nothing_is_waited_for_without_end() -> None
     assert any(isinstance(event, Message) for event in unseen)
 
 
+def test_a_server_that_only_says_what_was_never_recorded_is_not_heard_for_ever() -> None:
+    async def main() -> list[str]:
+        left = asyncio.Event()
+
+        async def talker(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(ACCEPTED)
+            with suppress(ConnectionError):
+                while not reader.at_eof():
+                    writer.write(b"\x81\x02{}")
+                    await writer.drain()
+                    await asyncio.sleep(0.01)
+            writer.close()
+            left.set()
+
+        server = await asyncio.start_server(talker, "127.0.0.1", 0)
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        driver = LiveDriver(opened(text("1", 5, DOWN, type="never")), {"backend": url}, patience=0.3)
+        try:
+            async with asyncio.timeout(30):
+                return [event.kind for event in await driver.run()]
+        finally:
+            driver.close()
+            await left.wait()
+            server.close()
+
+    assert asyncio.run(main()) == ["message"]
+
+
 def test_a_library_s_server_takes_the_driver_for_a_client() -> None:
     whole = opened(text("1", 2, UP, type="hello"), text("1", 3, DOWN, type="hello"))
 
