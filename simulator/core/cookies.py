@@ -48,13 +48,21 @@ def settled(response: Response, request: Request, origin: str, distance: Time) -
     Cookies live as long as they did. Their Domain goes where the client knows the server by another name, and
     Secure where it speaks plain HTTP to this machine; `origin` is by what name the service is offered.
     """
-    host = urlsplit(f"//{header(request.headers, 'host') or ''}").hostname or ""
+    host = _hostname(header(request.headers, "host") or "")
     plain = origin.startswith("http:") and bool(_LOOPBACK.fullmatch(host))
     fields = tuple(
         (name, _settled(value, host, distance, plain=plain) if name.lower() == "set-cookie" else value)
         for name, value in response.headers
     )
     return replace(response, headers=fields)
+
+
+def _hostname(authority: str) -> str:
+    """The name in a Host field (RFC 9110 §7.2), which a client may have filled with anything."""
+    try:
+        return urlsplit(f"//{authority}").hostname or ""
+    except ValueError:
+        return ""
 
 
 def _settled(cookie: str, host: str, distance: Time, *, plain: bool) -> str:

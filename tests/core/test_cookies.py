@@ -102,3 +102,13 @@ def test_where_a_client_knows_the_server_by_its_own_name_its_cookies_stay() -> N
     assert kept(cookie, "api.staging.example", "https://127.0.0.1:8000") == cookie
     assert kept(cookie, "api.staging.example") == cookie
     assert kept(cookie, "127.0.0.1:8000", "https://127.0.0.1:8000") == "a=b; Secure; SameSite=None"
+
+
+@pytest.mark.parametrize("host", ["[", "[::1", "a]b", "[v]", "\u2100.example"])
+def test_a_host_that_is_none_is_nobodys_domain(host: str) -> None:
+    assert kept("a=b; Domain=staging.example; Secure", host) == "a=b; Secure"
+
+
+@given(st.text(max_size=20))
+def test_any_host_field_is_borne(host: str) -> None:
+    assert kept("a=b", host) == "a=b"
