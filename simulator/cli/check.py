@@ -16,14 +16,14 @@ from simulator.cli.tables import console_for
 from simulator.core.advice import advice
 from simulator.core.conflicts import conflicts
 from simulator.core.correlation import propose
-from simulator.core.errors import FaultError, StagesimError
+from simulator.core.errors import FaultError, RecordingError, StagesimError
 from simulator.core.script import Script
 from simulator.files.components import FILE_NAME, check_components
 from simulator.files.faultfiles import read_fault
-from simulator.files.locate import RECORDING_ENDINGS, find_recording, recording_names
+from simulator.files.locate import RECORDING_ENDINGS, find_recording, recording_names, shipped
 from simulator.files.reader import load
 from simulator.files.suspects import suspects
-from simulator.files.writer import save
+from simulator.files.writer import replace_header
 
 
 @click.command("check")
@@ -99,13 +99,24 @@ def _learn(names: Sequence[str], console: Console, *, write: bool, quiet: bool) 
     if len(names) < 2 or not all(map(_is_recording, names)):
         raise click.UsageError("--learn takes two or more recordings of one scenario")
     paths = [find_recording(name) for name in names]
+    if write:
+        _check_writable(paths[0])
     first, *others = (load(path).recording for path in paths)
     if not quiet:
         for text in explained(first, *others):
             console.print(text, markup=False, highlight=False, soft_wrap=True)
     if write:
-        save(replace(first, header=replace(first.header, correlate=propose(first, *others))), paths[0])
+        replace_header(paths[0], replace(first.header, correlate=propose(first, *others)))
         console.print(f"{names[0]}: header written", markup=False, highlight=False, soft_wrap=True)
+
+
+def _check_writable(path: Path) -> None:
+    """Raise RecordingError for a file whose first line is not to be replaced."""
+    if path.suffix == ".zst":
+        hint = f"`zstd -d {path.name}` writes one that is not"
+        raise RecordingError("is compressed; --write replaces line 1 of a .jsonl file", place=str(path), hint=hint)
+    if path.resolve().is_relative_to((shipped() / "recordings").resolve()):
+        raise RecordingError("is a shipped recording", place=str(path), hint="write into a copy of it")
 
 
 def _advised(script: Script) -> Iterator[str]:

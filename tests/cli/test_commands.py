@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from simulator.core.events import Message
 from simulator.demo.client import converse
@@ -165,6 +166,36 @@ def test_show_and_check_and_faults_speak_to_people_and_programs(tmp_path: Path) 
     assert "none-orchestrator: fine" in checked.stdout
     assert "missing-dependencies" in stagesim("faults").stdout
     assert "fault: close" in stagesim("faults", "none-orchestrator").stdout
+
+
+def test_what_is_learned_is_written_into_line_1_and_no_other(tmp_path: Path) -> None:
+    lines = (ROOT / "recordings" / "golden-path.jsonl").read_text().splitlines(keepends=True)
+    header = json.loads(lines[0])
+    del header["correlate"]
+    note = '{"at": 0.3, "flow": "1", "kind": "note", "what": "fired", "detail": {"rule": "stall"}}\n'
+    lines[:2] = [json.dumps(header) + "\n", lines[1], note]
+    for name in ("a.jsonl", "b.jsonl"):
+        (tmp_path / name).write_text("".join(lines))
+    done = stagesim("check", "--learn", "--write", "--quiet", "a.jsonl", "b.jsonl", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "a.jsonl: header written\n"), done.stderr
+    written = (tmp_path / "a.jsonl").read_text().splitlines(keepends=True)
+    assert "correlate" in json.loads(written[0])
+    assert written[1:] == lines[1:]
+
+
+def test_what_is_learned_is_not_written_where_it_would_destroy_a_file(tmp_path: Path) -> None:
+    whole = ROOT / "recordings" / "golden-path.jsonl"
+    packed = tmp_path / "a.jsonl.zst"
+    packed.write_bytes(zstandard.compress(whole.read_bytes()))
+    link = tmp_path / "link.jsonl"
+    link.symlink_to(whole)
+    before = [packed.read_bytes(), whole.read_bytes()]
+    said = {"a.jsonl.zst": "is compressed", "golden-path": "is a shipped", "link.jsonl": "is a shipped"}
+    for name, problem in said.items():
+        done = stagesim("check", "--learn", "--write", name, "golden-path", cwd=tmp_path)
+        assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
+        assert problem in done.stderr
+    assert [packed.read_bytes(), whole.read_bytes()] == before
 
 
 def test_check_finds_a_secret_that_was_pasted_in(tmp_path: Path) -> None:
