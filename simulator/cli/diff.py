@@ -13,11 +13,9 @@ from simulator.cli.replay import warn
 from simulator.cli.tables import console_for, table
 from simulator.core.drift import Difference, Drift, FlowDrift, drift, percentile
 from simulator.core.errors import StagesimError
-from simulator.core.recording import Recording
 from simulator.core.units import MILLISECOND, SECOND, duration
 from simulator.core.visible import visible
-from simulator.files.locate import find_recording
-from simulator.files.reader import load
+from simulator.files.named import recording_of
 
 
 @click.command("diff")
@@ -37,7 +35,7 @@ def diff_command(before: str, after: str, strict: bool, timing: str | None, as_j
     stagesim diff golden-path tonight.jsonl --timing 500ms --json
     """
     tolerance = None if timing is None else _tolerance(timing)
-    found = drift(_recording(before), _recording(after), strict=strict, tolerance=tolerance)
+    found = drift(recording_of(before, warn), recording_of(after, warn), strict=strict, tolerance=tolerance)
     if as_json:
         click.echo(json.dumps(_document(found), ensure_ascii=False, indent=2))
     else:
@@ -50,13 +48,6 @@ def _tolerance(text: str) -> int:
         return duration(text)
     except StagesimError as error:
         raise error.within("--timing") from None
-
-
-def _recording(name: str) -> Recording:
-    loaded = load(find_recording(name))
-    for warning in loaded.warnings:
-        warn(warning)
-    return loaded.recording
 
 
 def _short(name: str) -> str:

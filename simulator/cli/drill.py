@@ -28,6 +28,7 @@ from simulator.files.derive import PREFIX
 from simulator.files.faultfiles import LoadedFault, load_fault
 from simulator.files.keys import auth_of
 from simulator.files.locate import fault_names
+from simulator.files.named import derived_of
 from simulator.harness.drill import Drill, Plan, drill
 from simulator.harness.expectations import Expectations, load_expectations, surprises
 from simulator.harness.page import as_html
@@ -200,7 +201,7 @@ def chosen(patterns: Sequence[str], recording: Recording) -> list[LoadedFault]:
     names: dict[str, LoadedFault | None] = {}
     for pattern in patterns:
         if pattern.startswith(PREFIX):
-            names |= {fault.again: fault for fault in options.derived_of(pattern, recording)}
+            names |= {fault.again: fault for fault in derived_of(pattern, recording)}
             continue
         if pattern == "all":
             found = [name for name in fault_names() if "/" not in name]

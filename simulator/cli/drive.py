@@ -14,6 +14,7 @@ from simulator.core.errors import StagesimError
 from simulator.core.events import Direction, Event, Request
 from simulator.core.matching import label
 from simulator.core.recording import Recording
+from simulator.files.named import recording_of
 from simulator.live.driver import PATIENCE, LiveDriver
 from simulator.live.server import variable
 
@@ -42,7 +43,7 @@ def drive_command(name: str, against: tuple[str, ...], speed: str, patience: flo
     stagesim drive golden-path --against http://127.0.0.1:8000
     stagesim record --upstream backend=… --out new.jsonl -- stagesim drive old.jsonl
     """
-    recording = options.recording_of(name, warn)
+    recording = recording_of(name, warn)
     divisor = options.settings_of(0, speed, strict=False).speed
     driver = LiveDriver(recording, _urls(recording, against), speed=divisor, patience=patience)
     unseen = asyncio.run(_run(driver))

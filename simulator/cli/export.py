@@ -9,12 +9,12 @@ from typing import BinaryIO
 
 import click
 
-from simulator.cli.options import recording_of
 from simulator.cli.replay import warn
 from simulator.core.errors import StagesimError
 from simulator.core.recording import Recording
 from simulator.files.exporters.har import har_of
 from simulator.files.losses import Losses
+from simulator.files.named import recording_of
 from simulator.files.writer import new_file
 from simulator.live.recorder.needed import importing_mitmproxy
 

@@ -12,7 +12,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from simulator.cli.graph import component_tree
-from simulator.cli.options import faults_of
+from simulator.cli.options import overrides_of
+from simulator.cli.replay import warn
 from simulator.cli.tables import console_for, table
 from simulator.core.errors import StagesimError
 from simulator.faults.registry import all_faults, description
@@ -20,8 +21,8 @@ from simulator.files.components import find_components
 from simulator.files.derive import Derived, write_derived
 from simulator.files.derive import derive as derived_faults
 from simulator.files.faultfiles import load_fault
-from simulator.files.locate import fault_names, find_fault, find_recording
-from simulator.files.reader import load
+from simulator.files.locate import fault_names, find_fault
+from simulator.files.named import faults_of, recording_of
 from simulator.files.symptoms import SYMPTOMS
 from simulator.files.written import written
 from simulator.live.control.client import VARIABLE, ControlClient
@@ -73,7 +74,7 @@ def faults_command(ctx: click.Context, graph: bool, symptoms: bool, derive: str 
         _show_symptoms()
         return
     if derive is not None:
-        _show_derived(derived_faults(load(find_recording(derive)).recording), out)
+        _show_derived(derived_faults(recording_of(derive, warn)), out)
         return
     files = table("--fault NAME", "fault file", "what it does")
     for known in fault_names():
@@ -129,7 +130,7 @@ def arm_command(fault: str, overrides: tuple[str, ...], control: str | None) -> 
     What is under way there meets it as well.
     """
     client = _client(control)
-    (loaded,) = faults_of([fault], overrides)
+    (loaded,) = faults_of([fault], overrides=overrides_of(overrides))
     armed = client.arm([written(rule) for rule in loaded.rules], loaded.file.title).armed
     for name in armed:
         click.echo(f"armed {name}")

@@ -7,7 +7,6 @@ import functools
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,17 +15,13 @@ import click
 from simulator.cli.opening import open_script
 from simulator.core import units
 from simulator.core.auth import Auth, AuthMode
-from simulator.core.corpus import compile_corpus
-from simulator.core.errors import FaultError, StagesimError
-from simulator.core.recording import Recording
+from simulator.core.errors import StagesimError
 from simulator.core.rule import Rule
 from simulator.core.script import Script
 from simulator.core.settings import Settings
-from simulator.files.derive import PREFIX, derive, derived_faults
-from simulator.files.faultfiles import LoadedFault, load_fault
+from simulator.files import named
 from simulator.files.keys import auth_of
-from simulator.files.locate import find_recording
-from simulator.files.reader import load
+from simulator.files.named import Override, faults_of, rules_of
 from simulator.files.upstreams import Upstream
 from simulator.live.clock import Clock, ManualClock, RealClock
 from simulator.live.hosts import Host, host_of
@@ -63,7 +58,7 @@ class Playing:
         script = script_of(recordings, warn)
         return Played(
             script=script,
-            rules=rules_of(faults_of(self.faults, self.overrides, script.recording)),
+            rules=rules_of(faults_of(self.faults, script.recording, overrides_of(self.overrides))),
             settings=settings_of(
                 self.seed, self.speed, strict=self.strict, auth=auth_of(self.auth, self.auth_key)
             ),
@@ -186,63 +181,21 @@ def controls_of(control: str | None, toxiproxy: str | None, *, manual: bool) -> 
 
 
 def script_of(names: Sequence[str], warn: Callable[[str], None]) -> Script:
-    """The script of the recordings with these names or paths, several as one."""
-    if len(names) == 1:
-        return open_script(names[0], warn)
-    return compile_corpus([(Path(name).name.partition(".")[0], recording_of(name, warn)) for name in names])
+    """The script of the recordings with these names or paths, several as one; people see how far a large one is."""
+    return open_script(names[0], warn) if len(names) == 1 else named.script_of(names, warn)
 
 
-def recording_of(name: str, warn: Callable[[str], None]) -> Recording:
-    loaded = load(find_recording(name))
-    for warning in loaded.warnings:
-        warn(warning)
-    return loaded.recording
+def overrides_of(texts: Sequence[str]) -> list[Override]:
+    """Read [FAULT.]NAME=VALUE. Raises StagesimError."""
+    return [_override(text) for text in texts]
 
 
-def faults_of(
-    names: Sequence[str], overrides: Sequence[str], recording: Recording | None = None
-) -> list[LoadedFault]:
-    """The faults with these names, parameters set; 'derived:NAME' is derived from the recording.
-
-    Raises FaultError and StagesimError.
-    """
-    given = [_override(text) for text in overrides]
-    faults: list[LoadedFault] = []
-    for name in names:
-        if recording is not None and name.startswith(PREFIX):
-            faults += derived_of(name, recording)
-            continue
-        mine = {key: value for fault, key, value in given if fault is None or Path(name).stem == fault}
-        faults.append(load_fault(name, mine))
-    return faults
-
-
-def derived_of(name: str, recording: Recording) -> list[LoadedFault]:
-    """The faults that 'derived:NAME' means, where NAME may have wildcards. Raises FaultError if there is none."""
-    pattern = name.removeprefix(PREFIX)
-    found = derived_faults(recording, pattern)
-    if not found:
-        near = get_close_matches(pattern, [derived.name for derived in derive(recording)], n=1, cutoff=0)
-        hint = f"`stagesim faults --derive` lists them, such as {near[0]}" if near else "there is nothing in it"
-        raise FaultError("nothing that is derived from this recording has this name", place=name, hint=hint)
-    return found
-
-
-def _override(text: str) -> tuple[str | None, str, str]:
+def _override(text: str) -> Override:
     name, equals, value = text.partition("=")
     if not equals or not name:
         raise StagesimError(f"expected NAME=VALUE, got {text!r}", place="--set")
     fault, dot, key = name.rpartition(".")
     return (fault if dot else None), key, value
-
-
-def rules_of(faults: Sequence[LoadedFault]) -> list[Rule]:
-    rules = [rule for fault in faults for rule in fault.rules]
-    names = [rule.name for rule in rules]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise StagesimError(f"two rules are named {twice!r}", place="--fault", hint="give the fault once only")
-    return rules
 
 
 def settings_of(seed: int | None, speed: str, *, strict: bool, auth: Auth | None = None) -> Settings:

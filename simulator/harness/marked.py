@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-from simulator.core.corpus import compile_corpus
 from simulator.core.errors import StagesimError
 from simulator.core.settings import Settings
 from simulator.core.units import speed
-from simulator.files.faultfiles import load_fault
 from simulator.files.keys import auth_of
-from simulator.files.locate import find_recording
-from simulator.files.reader import load
+from simulator.files.named import faults_of, script_of
 from simulator.harness.staging import Staging
 
 
@@ -29,11 +26,18 @@ def started(asked: Mapping[str, Any], drilled: str | None) -> Iterator[Staging]:
         )
     names = [asked["faults"]] if isinstance(asked["faults"], str) else list(asked["faults"])
     names += [drilled] if drilled else []
-    faults = [load_fault(name) for name in dict.fromkeys(map(str, names))]
     recordings = [asked["recording"]] if isinstance(asked["recording"], str) else list(asked["recording"])
-    script = compile_corpus([(Path(name).stem, load(find_recording(str(name))).recording) for name in recordings])
+    script = script_of([str(name) for name in recordings], _warn)
+    faults = faults_of(dict.fromkeys(map(str, names)), script.recording)
     with Staging(script, faults, _settings(asked), manual=bool(asked.get("manual"))) as staging:
         yield staging
+
+
+def _warn(text: str) -> None:
+    """Into pytest's summary, whatever the filters: those that make errors of warnings are for the suite's own."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.warn(f"staging: {text}", stacklevel=1)
 
 
 def _settings(asked: Mapping[str, Any]) -> Settings:

@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from simulator.files.locate import find_recording
+
 pytest_plugins = ["pytester"]
 
 TALK = """
@@ -114,6 +116,23 @@ def test_it(staging):
     )
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(["*test_it[[]none-orchestrator[]] PASSED*", "*test_it[[]reset[]] PASSED*"])
+
+
+def test_a_marker_knows_what_the_command_line_knows(pytester: pytest.Pytester) -> None:
+    """Derived faults; and warnings are told, though the suite makes errors of its own."""
+    torn = pytester.path / "torn.jsonl"
+    torn.write_bytes(find_recording("golden-path").read_bytes() + b'{"at": 1')
+    result = run(
+        pytester,
+        """
+@pytest.mark.staging("torn.jsonl", faults=["derived:ws-agent_thinking-lost"], speed=20)
+def test_it(staging):
+    assert "agent_thinking" not in talk(staging)
+""",
+        ini="filterwarnings = error",
+    )
+    result.assert_outcomes(passed=1, warnings=1)
+    result.stdout.fnmatch_lines(["*UserWarning: staging: torn.jsonl:* torn *"])
 
 
 def test_what_is_not_recorded_fails_the_test_by_itself(pytester: pytest.Pytester) -> None:
