@@ -181,7 +181,7 @@ def controls_of(control: str | None, toxiproxy: str | None, *, manual: bool) -> 
 
 
 def script_of(names: Sequence[str], warn: Callable[[str], None]) -> Script:
-    """The script of the recordings with these names or paths, several as one; people see how far a large one is."""
+    """The script of the recordings with these names or paths, several as one; with progress for a large one."""
     return open_script(names[0], warn) if len(names) == 1 else named.script_of(names, warn)
 
 

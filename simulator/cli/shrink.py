@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from simulator.cli.child import end_by_signals
-from simulator.cli.options import rules_of
 from simulator.core.errors import StagesimError
+from simulator.files.named import rules_of
 from simulator.files.redaction import Redactor
 from simulator.files.redaction.notes import redacted_text
 from simulator.files.yamlfile import dump_yaml
