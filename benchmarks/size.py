@@ -148,15 +148,27 @@ def measure(folder: Path, messages: int, per_flow: int, played: int) -> list[tup
     path = folder / f"{messages}-{per_flow}.jsonl"
     write(path, messages, per_flow)
     env = {"XDG_CACHE_HOME": str(folder / "cache")}
-    found = [("recording", f"{messages:,} messages in {-(-messages // per_flow):,} flows, {_size(path)}")]
-    found.append(("show --grep", str(command(env, "show", str(path), "--grep", '"number": 4200\\b'))))
+    found = [
+        (
+            "a recording (and one a hundredth as long)",
+            f"{messages:,} messages in {-(-messages // per_flow):,} flows, {_size(path)}",
+        )
+    ]
+    found.append(
+        (
+            "`show --grep`: processor time, peak memory",
+            str(command(env, "show", str(path), "--grep", '"number": 4200\\b')),
+        )
+    )
     opened, first = replay(env, path, 1)
-    found.append(("open, the first time", f"{opened:.1f} s, {first.memory:.0f} MB"))
+    found.append(
+        ("open it for the first time: until it is served, peak memory", f"{opened:.1f} s, {first.memory:.0f} MB")
+    )
     opened, again = replay(env, path, 1)
-    found.append(("open again", f"{opened:.1f} s, {again.memory:.0f} MB"))
+    found.append(("open it again: until it is served, peak memory", f"{opened:.1f} s, {again.memory:.0f} MB"))
     _, playing = replay(env, path, played)
-    found.append((f"replay of {min(played, messages):,} messages", str(playing)))
-    found.append(("check", str(command(env, "check", str(path)))))
+    found.append((f"replay {played:,} messages: processor time, peak memory", str(playing)))
+    found.append(("`check` it then: processor time, peak memory", str(command(env, "check", str(path)))))
     return found
 
 
@@ -179,7 +191,7 @@ def figures(messages: int = 1_000_000, per_flow: int = 1_000_000, played: int = 
 def main(messages: int, flows: int, played: int) -> None:
     """Measure a recording of so many messages, and one a hundredth as long."""
     for what, value in figures(messages, -(-messages // flows), played):
-        click.echo(f"{what:30} {value}")
+        click.echo(f"{what:60} {value}")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -104,6 +105,7 @@ def _key(path: Path) -> dict[str, Any]:
     }
 
 
+@cache
 def _code() -> str:
     """What this code is known by: another one may find other correlations."""
     package = Path(simulator.__file__).parent
