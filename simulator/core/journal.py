@@ -18,8 +18,8 @@ from simulator.core.units import Time
 class Note:
     """Something decided at a time, about a flow.
 
-    `what` is one word: 'opened', 'matched', 'missed', 'refused', 'triggered', 'fired', 'affected', or of no flow:
-    'armed', 'disarmed', 'reset'. `detail` is data.
+    `what` is one word: 'opened', 'matched', 'missed', 'refused', 'triggered', 'fired', 'affected', 'failed', or of
+    no flow: 'armed', 'disarmed', 'reset'. `detail` is data.
     """
 
     kind: ClassVar[str] = "note"

@@ -43,7 +43,7 @@ from simulator.core.schedule import Schedule
 from simulator.core.script import Expectation, Reaction, Script, exchanges
 from simulator.core.settings import Settings
 from simulator.core.takes import Switch, Take, Takes
-from simulator.core.underway import Item, LiveFlow, Queue
+from simulator.core.underway import FlowError, Item, LiveFlow, Queue
 from simulator.core.units import Time
 
 
@@ -83,17 +83,20 @@ class Session:
         self._queue.push(Item(due=event.at, flow=flow, event=event))
 
     def due(self, now: Time) -> list[Event]:
-        """Everything that is to be sent by `now`, in order."""
+        """Everything that is to be sent by `now`, in order. After a FlowError, ask again for the rest."""
         out: list[Event] = []
         while True:
             turn = self._schedule.deadline()
             item = self._queue.pop(now if turn is None else min(now, turn - 1))
-            if item is not None:
-                self._run(item, out)
-            elif turn is not None and turn <= now:
-                self._turn()
-            else:
-                return out
+            try:
+                if item is not None:
+                    self._run(item, out)
+                elif turn is not None and turn <= now:
+                    self._turn()
+                else:
+                    return out
+            except Exception as error:
+                raise FlowError(item.flow.view.id if item else "", item.due if item else turn or 0, out) from error
 
     def deadline(self) -> Time | None:
         """When something will be due; None if nothing is under way that time alone would bring."""

@@ -26,6 +26,17 @@ PAST_ALL_STAGES = 1 << 30
 """Where no rule is asked any more."""
 
 
+class FlowError(Exception):
+    """What was due on a flow at a time could not be done, or with flow '' what a rule does by itself.
+
+    `sent` is what was to be sent before it; that is in the journal, so whoever asked must send it all the same.
+    """
+
+    def __init__(self, flow: str, at: Time, sent: list[Event]) -> None:
+        self.flow, self.at, self.sent = flow, at, sent
+        super().__init__(f"flow {flow} cannot go on" if flow else "a rule cannot go on")
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class LiveFlow:
     """A flow of this run. `waiting` is what was due before its 101 had gone.

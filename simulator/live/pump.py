@@ -10,8 +10,9 @@ from itertools import groupby
 
 from simulator.core.errors import StagesimError
 from simulator.core.events import Event
-from simulator.core.journal import Entry
+from simulator.core.journal import Entry, Note
 from simulator.core.session import Session
+from simulator.core.underway import FlowError
 from simulator.core.units import SECOND, Time
 from simulator.live.clock import Clock, ManualClock
 
@@ -66,25 +67,49 @@ class Pump:
                 self._perform_due()
         finally:
             self._turning = False
+            self._wait()  # whatever happened: without a timer, time stands still for everybody
         self._write_journal()
-        self._wait()
 
     def _perform_due(self) -> None:
         """What was due before something came goes out before it: the journal is in order of time."""
         while self._came:
             event = self._came.popleft()
             self._perform_until(event.at)
-            self.session.receive(event)
+            try:
+                self.session.receive(event)
+            except Exception as error:  # what one client sends must not stop the others' time
+                self._end(event.flow, event.at, error)
         self._perform_until(self.clock.now())
 
     def _perform_until(self, now: Time) -> None:
-        events = self.session.due(now)
-        for flow, group in groupby(events, key=lambda event: event.flow):
+        for flow, group in groupby(self._due(now), key=lambda event: event.flow):
             try:
                 self._perform(flow, list(group))
-            except Exception as error:  # one connection's trouble must not stop the others' time
-                logger.error("stagesim: flow %s is cut: %s: %s", flow, type(error).__name__, error)
+            except Exception as error:  # nor must one connection's trouble
+                self._tell(flow, error)
                 self._cut(flow)
+
+    def _due(self, now: Time) -> list[Event]:
+        """Everything that is due; a flow that cannot go on ends there, and the others have their turn."""
+        events: list[Event] = []
+        while True:
+            try:
+                return events + self.session.due(now)
+            except FlowError as stopped:
+                events += stopped.sent
+                self._end(stopped.flow, stopped.at, stopped.__cause__ or stopped)
+
+    def _end(self, flow: str, at: Time, error: BaseException) -> None:
+        """End a flow that the session cannot go on with, and say why: in the journal, and to people."""
+        self._tell(flow, error)
+        why = f"{type(error).__name__}: {error}"
+        self.session.journal.add(Note(at=at, flow=flow, what="failed", detail={"error": why}))
+        self.session.cut(flow, at)
+        self._loop.call_soon(self._cut, flow)  # once what was due before is on the wire
+
+    def _tell(self, flow: str, error: BaseException) -> None:
+        what = f"flow {flow} is cut" if flow else "a rule cannot go on"
+        logger.error("stagesim: %s: %s: %s", what, type(error).__name__, error)
 
     def advance(self, by: Time) -> bool:
         """Let time pass on a manual clock, from deadline to deadline; False if nothing more can ever happen."""

@@ -6,6 +6,7 @@ import asyncio
 import json
 
 import httpx
+import pytest
 from websockets.asyncio.client import connect
 
 from simulator.core.events import Chunk, End, Event, Message, Ping, Request, Response
@@ -45,6 +46,52 @@ def test_a_connection_that_cannot_go_on_does_not_stop_the_others() -> None:
             answer = asyncio.ensure_future(client.post("/login", json={"email": "a"}))
             await first.wait_closed()
             assert (await answer).status_code == 200
+
+    asyncio.run(talk())
+
+
+class Broken(Fault):
+    """Has a defect of its own: it raises where an agent has started."""
+
+    name = "broken"
+
+    def apply(self, event: Event, context: Context) -> list[Event]:
+        if isinstance(event, Message) and "agent_started" in str(event.data):
+            raise ValueError("a defect")
+        return [event]
+
+
+def test_what_the_session_cannot_do_for_one_does_not_stop_the_others_time(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def talk() -> ReplayServer:
+        async with (
+            replaying(agent_run(), Rule(name="broken", fault=Broken()), settings=Settings(speed=10)) as server,
+            connect(ws(server)) as first,
+            connect(ws(server)) as second,
+        ):
+            await received(first, 2)
+            await first.send(start_agent("first_client_1"))
+            await first.wait_closed()
+            assert len(await received(second, 2)) == 2, "there is a timer"
+        return server
+
+    server = asyncio.run(talk())
+    (note,) = server.session.journal.notes("failed")
+    assert note.detail == {"error": "ValueError: a defect"}
+    assert [record.getMessage() for record in caplog.records] == [
+        f"stagesim: flow {note.flow} is cut: ValueError: a defect"
+    ]
+
+
+def test_a_host_that_is_none_is_answered_like_any_other() -> None:
+    login = Response(flow="1", at=1, status=200, headers=(("Set-Cookie", "a=b"),), body=b"in")
+    played = recording(Request(flow="1", at=0, service="backend", method="GET", target="/login"), login)
+
+    async def talk() -> None:
+        async with replaying(played) as server, httpx.AsyncClient(base_url=server.url) as client:
+            assert (await client.get("/login", headers={"Host": "["})).text == "in"
+            assert (await client.get("/login")).text == "in"
 
     asyncio.run(talk())
 
