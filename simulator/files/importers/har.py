@@ -24,7 +24,16 @@ from simulator.core.upgrade import accept_key
 from simulator.files.fields import kept, resized
 from simulator.files.importers.bodies import body_of, is_bodiless, length
 from simulator.files.importers.gathering import Exchange, Imported, gathered
-from simulator.files.importers.harmodels import Content, Entry, HarFile, HarRequest, Pair, SocketMessage, Timings
+from simulator.files.importers.harmodels import (
+    Content,
+    Entry,
+    HarFile,
+    HarRequest,
+    Pair,
+    PostData,
+    SocketMessage,
+    Timings,
+)
 from simulator.files.losses import Losses
 from simulator.files.problems import first_problem
 from simulator.files.upstreams import ServiceNames, request_target
@@ -34,6 +43,7 @@ NO_FRAMES: Final = "WebSockets without pings, pongs, fragments and compression, 
 NO_PIECES: Final = "responses whose pieces come at once, for HAR holds no times within a body"
 NO_RESPONSE: Final = "requests without a response, for HAR does not hold how they failed"
 NO_BODY: Final = "responses without their body, which this HAR does not hold"
+NO_FORM: Final = "forms without their body, of which this HAR holds only the fields"
 NO_MESSAGES: Final = "WebSockets without their messages, which this HAR does not hold"
 NOT_ACCEPTED: Final = "messages left out, of WebSockets without a 101 response"
 ERRORS: Final = "WebSocket errors left out, for HAR does not hold what was on the wire"
@@ -45,6 +55,7 @@ _PIECES_AFTER: Final = 250.0
 """Milliseconds that a body took to arrive, from which on that is worth a word."""
 _SIDES: Final = {"send": Direction.UPSTREAM, "receive": Direction.DOWNSTREAM}
 _TEXT, _BINARY = 1, 2
+_FORM: Final = "application/x-www-form-urlencoded"
 _SCHEMES: Final = ("http", "https", "ws", "wss")
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -125,7 +136,7 @@ class _Reader:
         authority = next((pair.value for pair in asked.headers if pair.name.lower() == ":authority"), None)
         if authority and header(headers, "host") is None:
             headers = (("Host", authority), *headers)
-        body, headers = body_of(_posted(asked), headers, self._losses)
+        body, headers = self._posted(asked.post_data, headers)
         if socket:
             headers = _with(headers, ("Upgrade", "websocket"), ("Connection", "Upgrade"))
         return Request(
@@ -137,6 +148,19 @@ class _Reader:
             headers=headers,
             body=body,
         )
+
+    def _posted(self, posted: PostData | None, headers: Headers) -> tuple[bytes, Headers]:
+        """A request's body; what is known by its fields alone can be written again only if it was URL-encoded."""
+        kept: bytes | str | None = None
+        if posted is not None and (posted.text is not None or not posted.params):
+            kept = _content(Content(text=posted.text, encoding=posted.encoding), "request.postData.text")
+        elif posted is not None:
+            kind = header(headers, "content-type") or posted.mime_type
+            if kind.partition(";")[0].strip().lower() != _FORM:
+                self._losses.add(NO_FORM)
+                return b"", resized(headers, 0)
+            kept = urlencode([(pair.name, pair.value) for pair in posted.params])
+        return body_of(kept, headers, self._losses)
 
     def _response(self, entry: Entry, request: Request, at: Time) -> Response:
         answer = entry.response
@@ -196,15 +220,6 @@ def _latin(value: str) -> str:
 def _with(headers: Headers, *fields: tuple[str, str]) -> Headers:
     """Header fields with those that no WebSocket is opened without (RFC 6455 §4), if they are not there."""
     return (*headers, *(field for field in fields if header(headers, field[0]) is None))
-
-
-def _posted(request: HarRequest) -> bytes | str | None:
-    posted = request.post_data
-    if posted is None:
-        return None
-    if posted.text is None and posted.params:
-        return urlencode([(pair.name, pair.value) for pair in posted.params])
-    return _content(Content(text=posted.text, encoding=posted.encoding), "request.postData.text")
 
 
 def _content(content: Content, place: str) -> bytes | str | None:

@@ -21,6 +21,7 @@ class Pair(BaseModel):
 
 
 class PostData(BaseModel):
+    mime_type: Annotated[str, Field(alias="mimeType")] = ""
     text: str | None = None
     encoding: str | None = None
     params: Annotated[list[Pair], FailFast()] = []

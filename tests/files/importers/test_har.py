@@ -155,13 +155,29 @@ def test_a_head_keeps_the_length_of_what_it_did_not_get(path: Path) -> None:
     ("posted", "body"),
     [
         ({"text": "a=1"}, b"a=1"),
-        ({"params": fields(("name", "Zoë"), ("x", "1 2"))}, b"name=Zo%C3%AB&x=1+2"),
+        (
+            {"params": fields(("name", "Zoë"), ("x", "1 2")), "mimeType": "application/x-www-form-urlencoded"},
+            b"name=Zo%C3%AB&x=1+2",
+        ),
         ({"text": "AP+ACg==", "encoding": "base64"}, b"\x00\xff\x80\n"),
     ],
 )
 def test_a_posted_body_in_its_three_forms(path: Path, posted: dict[str, object], body: bytes) -> None:
     asked = {"method": "POST", "postData": {"mimeType": "", **posted}}
     assert pair(read_text(har_file(path, entry(request=asked))))[0].body == body
+
+
+def test_a_form_of_several_parts_of_which_only_the_fields_are_known_is_empty_and_reported(path: Path) -> None:
+    kind = "multipart/form-data; boundary=x"
+    asked = {
+        "method": "POST",
+        "headers": fields(("Content-Type", kind), ("Content-Length", "120")),
+        "postData": {"mimeType": kind, "params": fields(("name", "Zoë"))},
+    }
+    imported = read_text(har_file(path, entry(request=asked)))
+    request = pair(imported)[0]
+    assert (request.body, header(request.headers, "content-length")) == (b"", "0")
+    assert imported.losses == (f"{har.NO_FORM}: 1",)
 
 
 def test_what_is_no_http_or_has_no_answer_is_reported(path: Path) -> None:
