@@ -43,13 +43,21 @@ _PORTS: Final = {"http": 80, "https": 443}
 class Call(asyncio.Protocol):
     """A request, and what follows on its connection. `hear` gets what the server does, `now` stamps it.
 
-    With `streaming`, a response is told in chunks as they come; else when it is complete, at the time of its head.
+    `lost` is called when the connection is gone. With `streaming`, a response is told in chunks as they come;
+    else when it is complete, at the time of its head.
     """
 
     def __init__(
-        self, origin: SplitResult, *, streaming: bool, hear: Callable[[Event], None], now: Callable[[], Time]
+        self,
+        origin: SplitResult,
+        *,
+        streaming: bool,
+        hear: Callable[[Event], None],
+        lost: Callable[[], None],
+        now: Callable[[], Time],
     ) -> None:
-        self._origin, self._streaming, self._hear, self._now = origin, streaming, hear, now
+        self._origin, self._streaming = origin, streaming
+        self._hear, self._lost, self._now = hear, lost, now
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
         self._transport: asyncio.Transport | None = None
         self._waiting: list[Event] = []
@@ -58,10 +66,10 @@ class Call(asyncio.Protocol):
         self._body = bytearray()
         self._parser: FrameParser | None = None
         self._deflate: PerMessageDeflate | None = None
-        self._over = False
+        self._over = self._gone = False
 
     async def connect(self) -> None:
-        """Raises OSError where nobody listens."""
+        """Raises OSError where nobody listens, UnicodeError for what no host can be called."""
         secure = ssl.create_default_context() if self._origin.scheme == "https" else None
         port = self._origin.port or _PORTS[self._origin.scheme]
         await asyncio.get_running_loop().create_connection(
@@ -79,9 +87,16 @@ class Call(asyncio.Protocol):
         elif not self._over and not self._transport.is_closing():
             self._transport.write(self._bytes_of(event))
 
+    @property
+    def over(self) -> bool:
+        """Whether its connection is gone, or never came to be."""
+        return self._gone
+
     def close(self) -> None:
         self._over = True
-        if self._transport is not None:
+        if self._transport is None:
+            self._gone = True
+        else:
             self._transport.close()
 
     # --- asyncio's side ----------------------------------------------------------------------------------------
@@ -113,7 +128,9 @@ class Call(asyncio.Protocol):
         return False
 
     def connection_lost(self, error: Exception | None) -> None:
+        self._gone = True
         self._end(rst=isinstance(error, ConnectionError))
+        self._lost()
 
     # --- to the server -----------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ import h11
 from simulator.core.correlation import plan
 from simulator.core.driver import Driver, client_plan
 from simulator.core.errors import StagesimError
-from simulator.core.events import Chunk, Event, Request, Response, ends_link
+from simulator.core.events import Chunk, Direction, Event, Request, Reset, Response, ends_link
 from simulator.core.matching import label
 from simulator.core.recording import Recording
 from simulator.core.sendable import check_sendable
@@ -53,14 +53,16 @@ class LiveDriver:
         self._heard = asyncio.Event()
 
     async def run(self) -> list[Event]:
-        """Play until all is said, or the server has been silent for too long; gives back what it has not said.
+        """Play until all is said, or nothing more can come, or the server has been silent for too long.
+
+        Gives back what it has not said.
 
         A server that says what was never recorded, however much, counts as silent, but for the chunks of a stream.
         WebSockets that the recording leaves open stay open until `close`.
         """
         self._clock = RealClock()
         self._turn()
-        while self._driver.deadline() is not None or self._driver.unseen():
+        while self._driver.deadline() is not None or (self._driver.unseen() and self._is_heard_from()):
             self._heard.clear()
             try:
                 async with asyncio.timeout(self._quiet):
@@ -68,6 +70,10 @@ class LiveDriver:
             except TimeoutError:
                 break
         return self._driver.unseen()
+
+    def _is_heard_from(self) -> bool:
+        """Whether a connection is open, or being made, on which something can come."""
+        return any(not call.over for call in self._calls.values())
 
     def close(self) -> None:
         """End every connection that is still there."""
@@ -107,13 +113,14 @@ class LiveDriver:
             self._origins[request.service],
             streaming=request.flow in self._streaming,
             hear=self._hear,
+            lost=self._heard.set,
             now=self._clock.now,
         )
         self._calls[request.flow] = call
         try:
             call.send(request)
         except h11.LocalProtocolError as error:
-            self.problems.append(f"{label(request)}: {error}")
+            self._give_up(call, request, f"{error}")
             return
         task = asyncio.ensure_future(self._connect(call, request))
         self._connecting.add(task)
@@ -122,9 +129,18 @@ class LiveDriver:
     async def _connect(self, call: Call, request: Request) -> None:
         try:
             await call.connect()
-        except OSError as error:
-            self.problems.append(f"{label(request)}: no connection: {error.strerror or error}")
-            self._heard.set()
+        except (OSError, UnicodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else None
+            self._give_up(call, request, f"no connection: {reason or error}")
+            self._turn()
+
+    def _give_up(self, call: Call, request: Request, problem: str) -> None:
+        """Nothing comes on this flow, and what waits for it on others need not wait any longer."""
+        self.problems.append(f"{label(request)}: {problem}")
+        call.close()
+        self._driver.receive(
+            Reset(flow=request.flow, at=self._clock.now(), direction=Direction.DOWNSTREAM, rst=True)
+        )
 
 
 def _origin(service: str, url: str) -> SplitResult:

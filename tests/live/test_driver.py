@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
@@ -36,12 +36,17 @@ def opened(*events: Any) -> Recording:
 
 
 def drive(
-    whole: Recording, handler: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+    whole: Recording, handler: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]
 ) -> Any:
     """Drive a recording against a raw server; gives back the driver and what never came."""
 
     async def main() -> Any:
-        server = await asyncio.start_server(handler, "127.0.0.1", 0)
+        handled: list[asyncio.Task[None]] = []
+
+        def serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            handled.append(asyncio.ensure_future(handler(reader, writer)))
+
+        server = await asyncio.start_server(serve_one, "127.0.0.1", 0)
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         driver = LiveDriver(whole, {"backend": url}, patience=0.3)
         try:
@@ -49,6 +54,7 @@ def drive(
         finally:
             driver.close()
             server.close()
+            await asyncio.wait_for(asyncio.gather(*handled), 30)
 
     return asyncio.run(main())
 
@@ -146,6 +152,24 @@ def test_a_server_that_only_says_what_was_never_recorded_is_not_heard_for_ever()
             server.close()
 
     assert asyncio.run(main()) == ["message"]
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://a..b"])
+def test_a_server_that_is_not_there_is_not_waited_for(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> tuple[LiveDriver, int]:
+        driver = LiveDriver(agent_run(), {"backend": url}, speed=100, patience=3600)
+        try:
+            async with asyncio.timeout(60):
+                return driver, len(await driver.run())
+        finally:
+            driver.close()
+
+    driver, unseen = asyncio.run(main())
+    requests = [event for event in agent_run().events if isinstance(event, Request)]
+    assert unseen > 0
+    assert len(driver.problems) == len(requests), "each was tried"
+    assert all("no connection: " in problem for problem in driver.problems)
+    assert caplog.records == []
 
 
 def test_a_library_s_server_takes_the_driver_for_a_client() -> None:
