@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -27,7 +28,10 @@ def proxy_environment(proxy: str, ca_file: Path, *, bypass: str = "") -> dict[st
     return found | certificate_environment(ca_file) | {"NO_PROXY": bypass, "no_proxy": bypass}
 
 
-def node_environment(proxy: str) -> dict[str, str]:
-    """The variables by which Node's clients find a proxy that also asks TLS whom they want; see the preload."""
+def node_environment(proxy: str, direct: Iterable[str]) -> dict[str, str]:
+    """The variables by which Node's clients find a proxy that also asks TLS whom they want; see the preload.
+
+    `direct` are the addresses to which they go without it, HOST:PORT, or 'loopback'.
+    """
     options = f'{os.environ.get("NODE_OPTIONS", "")} --require "{NODE_PRELOAD}"'.strip()
-    return {"NODE_OPTIONS": options, "STAGESIM_PROXY": proxy}
+    return {"NODE_OPTIONS": options, "STAGESIM_PROXY": proxy, "STAGESIM_DIRECT": ",".join(direct)}

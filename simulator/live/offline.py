@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
+from urllib.parse import urlsplit
 
 import h11
 
@@ -53,7 +54,9 @@ async def offline(server: ReplayServer, asked: Offline) -> AsyncIterator[dict[st
     proxy = OfflineProxy(server, routes, asked.ca, asked.say)
     url = await proxy.start()
     try:
-        yield proxy_environment(url, asked.ca.file, bypass=proxy.bypass) | node_environment(url)
+        own = [urlsplit(address).netloc for address in (url, *server.urls.values())]
+        direct = [*own, *(["loopback"] if proxy.bypass else [])]
+        yield proxy_environment(url, asked.ca.file, bypass=proxy.bypass) | node_environment(url, direct)
     finally:
         proxy.stop()
 

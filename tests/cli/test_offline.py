@@ -9,6 +9,7 @@ import signal
 import ssl
 import subprocess
 import sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import httpx
@@ -16,7 +17,7 @@ import pytest
 import websockets
 
 from simulator.cli import main
-from tests.cli.test_commands import ENVIRONMENT, STAGESIM, serving, stagesim
+from tests.cli.test_commands import ENVIRONMENT, ROOT, STAGESIM, serving, stagesim
 
 OFFLINE = ("run", "golden-path", "--speed", "max", "--offline", "--host", "api.staging.example=backend")
 
@@ -117,6 +118,23 @@ def test_node_does_too() -> None:
     assert "unrecognized name" in said.pop("stranger")
     assert said == {"fetch": "healthy", "plain": "healthy", "https": "healthy"}
     assert "other.example is not in the recording" in done.stderr
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="there is no Node here")
+def test_node_finds_a_staging_that_was_on_this_machine_and_no_other_server_here() -> None:
+    """The recording's own addresses are on loopback: what listens there today is not it."""
+    services = json.loads((ROOT / "recordings" / "golden-path.jsonl").read_text().partition("\n")[0])["services"]
+    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as local:
+        urls = [services["backend"][0], f"http://127.0.0.1:{local.server_port}"]
+        probe = (
+            f"const urls = [process.env.STAGESIM_URL, ...{json.dumps(urls)}].map(url => url + '/health')\n"
+            "Promise.all(urls.map(url => fetch(url).then(answer => answer.status)))"
+            ".then(all => console.log(JSON.stringify(all)))"
+        )
+        done = stagesim("run", "golden-path", "--speed", "max", "--offline", "--", "node", "-e", probe)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [200, 200, 502]
+    assert f"127.0.0.1:{local.server_port} is not in the recording" in done.stderr
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl here")
