@@ -20,7 +20,9 @@ from simulator.core.rule import Rule
 from simulator.core.script import Script
 from simulator.core.settings import Settings
 from simulator.files import named
+from simulator.files.journalfile import check_journal
 from simulator.files.keys import auth_of
+from simulator.files.locate import find_recording
 from simulator.files.named import Override, faults_of, rules_of
 from simulator.files.upstreams import Upstream
 from simulator.live.clock import Clock, ManualClock, RealClock
@@ -55,6 +57,8 @@ class Playing:
 
     def load(self, recordings: Sequence[str], warn: Callable[[str], None], *, offline: bool = False) -> Played:
         """Read the recordings with these names and everything to lay over them. Raises StagesimError."""
+        if self.journal is not None:
+            check_journal(self.journal, map(find_recording, recordings))
         script = script_of(recordings, warn)
         return Played(
             script=script,
@@ -139,7 +143,9 @@ _OPTIONS = (
     *authorizing,
     click.option("--listen", default="127.0.0.1:0", metavar="HOST:PORT", help="Port 0 takes a free one."),
     click.option(
-        "--journal", type=click.Path(path_type=Path, dir_okay=False), help="Write what happened to a file."
+        "--journal",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Write what happened to a file, replacing an old journal.",
     ),
     click.option("--control", metavar="HOST:PORT", help="Offer the control API here; its URL holds its token."),
     click.option("--toxiproxy", metavar="HOST:PORT", help="Offer toxiproxy's API here, to whoever can connect."),

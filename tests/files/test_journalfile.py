@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
+from simulator.core.errors import RecordingError
 from simulator.core.journal import Note
 from simulator.core.recording import Header, Service
-from simulator.files.journalfile import JournalFile
+from simulator.files.journalfile import JournalFile, check_journal
 from simulator.files.reader import load
 from simulator.files.suspects import suspects
 from tests.core.playing import answer, get
@@ -38,6 +41,27 @@ def test_a_journal_says_at_its_end_what_was_redacted_and_by_which_urls_it_was_se
 def test_a_journal_that_is_no_file_is_written_and_left(tmp_path: Path) -> None:
     with JournalFile(Path("/dev/null"), Header(title="a run")) as journal:
         journal.write(get("1", 0, "/x"))
+
+
+@pytest.mark.parametrize("said", [b"# my thesis\n", b"\x00\xff" * 99, b'{"at": 0.1}\n'])
+def test_what_is_no_journal_is_not_replaced(said: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "thesis.md"
+    path.write_bytes(said)
+    with pytest.raises(
+        RecordingError, match=r"thesis\.md: is no old journal .* \(choose another name, or remove it\)"
+    ):
+        JournalFile(path, Header(title="a run"))
+    assert path.read_bytes() == said
+
+
+def test_a_recording_that_is_played_is_not_replaced_by_any_name(tmp_path: Path) -> None:
+    path, link, new = tmp_path / "a.jsonl", tmp_path / "link.jsonl", tmp_path / "new.jsonl"
+    path.touch()
+    link.symlink_to(path)
+    for name in (path, link):
+        with pytest.raises(RecordingError, match="is one of the recordings that are played"):
+            check_journal(name, [path])
+    check_journal(new, [path])
 
 
 def test_an_old_journal_is_replaced(tmp_path: Path) -> None:
