@@ -56,10 +56,9 @@ def run_command(words: tuple[str, ...], playing: options.Playing, named: tuple[s
     recordings, command = divided(words)
     check_command(command)
     played = playing.load(recordings, warn, offline=offline)
-    played = replace(played, journal=kept_journal(played.journal))
     warn_unreachable(played.script, played.rules)
 
-    async def serve() -> int:
+    async def serve(played: options.Played) -> int:
         with played.ca() as ca:
             async with (
                 serving(played, ca) as server,
@@ -76,8 +75,8 @@ def run_command(words: tuple[str, ...], playing: options.Playing, named: tuple[s
                 show_end(server.session)
                 return code
 
-    code = asyncio.run(serve())
-    click.echo(f"journal in {played.journal}", err=True)
+    with kept_journal(played.journal) as journal:
+        code = asyncio.run(serve(replace(played, journal=journal)))
     sys.exit(code)
 
 

@@ -8,7 +8,7 @@ import os
 import signal
 import ssl
 import tempfile
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -170,13 +170,36 @@ def proof_table(session: Session) -> Table:
     return shown
 
 
-def kept_journal(given: Path | None) -> Path:
-    """Where a run's journal is kept: where it was asked for, else in a new file among those that are temporary."""
-    if given is not None:
-        return given
+@contextlib.contextmanager
+def kept_journal(given: Path | None) -> Iterator[Path]:
+    """Where a run's journal is kept: where it was asked for, else in a new file among those that are temporary.
+
+    At its end says where, unless the run failed before anything was played; such a temporary file is removed.
+    """
+    path = given if given is not None else _temporary()
+    try:
+        yield path
+    except BaseException:
+        if _has_entries(path):
+            click.echo(f"journal in {path}", err=True)
+        elif given is None:
+            path.unlink(missing_ok=True)
+        raise
+    click.echo(f"journal in {path}", err=True)
+
+
+def _temporary() -> Path:
     handle, name = tempfile.mkstemp(prefix="stagesim-", suffix=".jsonl")
     os.close(handle)
     return Path(name)
+
+
+def _has_entries(path: Path) -> bool:
+    """Whether there is a line after the header."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return bool(file.readline() and file.readline())
 
 
 def show_log(session: Session) -> None:

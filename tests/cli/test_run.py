@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from simulator.files.reader import load
-from tests.cli.test_commands import CLIENT, ENVIRONMENT, STAGESIM, stagesim
+from tests.cli.test_commands import CLIENT, ENVIRONMENT, ROOT, STAGESIM, stagesim
 
 IN_THE_TERMINAL = (
     "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
@@ -97,6 +98,33 @@ def test_a_failed_command_leaves_what_the_server_saw_without_secrets(tmp_path: P
     journal = Path(done.stderr.splitlines()[-1].removeprefix("journal in "))
     assert [note.what for note in load(journal).notes if note.what == "fired"] == ["fired"]
     journal.unlink()
+
+
+def test_a_run_that_never_began_leaves_no_journal_behind(tmp_path: Path) -> None:
+    (tmp_path / "no-program").write_bytes(b"\x7fELF")
+    (tmp_path / "no-program").chmod(0o755)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        busy = f"127.0.0.1:{taken.getsockname()[1]}"
+        for words in (["--", str(tmp_path / "no-program")], ["--listen", busy, "--", "true"]):
+            done = subprocess.run(
+                [*STAGESIM, "run", "golden-path", "--seed", "1", *words], capture_output=True, text=True,
+                env={**ENVIRONMENT, "TMPDIR": str(tmp_path)}, timeout=60, check=False,
+            )  # fmt: skip
+            assert done.returncode == 2
+            assert "journal in" not in done.stderr
+            assert [path.name for path in tmp_path.iterdir()] == ["no-program"]
+
+
+def test_a_journal_never_replaces_the_recording_that_is_played(tmp_path: Path) -> None:
+    own = tmp_path / "own.jsonl"
+    own.write_bytes((ROOT / "recordings" / "golden-path.jsonl").read_bytes())
+    before = own.read_bytes()
+    done = stagesim("run", "own.jsonl", "--journal", "./own.jsonl", "--", "true", cwd=tmp_path)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert "own.jsonl: is one of the recordings that are played" in done.stderr
+    assert own.read_bytes() == before
 
 
 def test_a_command_that_passes_is_not_followed_by_a_log(tmp_path: Path) -> None:
