@@ -10,17 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
 from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
 from simulator.cli import options
-from simulator.cli.child import check_command, end_by_signals
+from simulator.cli.child import BeforeACommand, check_command, divided, end_by_signals
 from simulator.cli.replay import warn
 from simulator.cli.serving import complain
 from simulator.cli.shrink import shrink_and_write, wanted_of
 from simulator.cli.tables import console_for, table
+from simulator.core.auth import AuthMode
 from simulator.core.errors import FaultError, StagesimError
 from simulator.core.recording import Recording
 from simulator.core.script import Script
@@ -51,9 +53,11 @@ COLOURS = {
 }
 
 
-@click.command("drill", context_settings={"ignore_unknown_options": True})
+@click.command("drill", cls=BeforeACommand)
 @click.argument("recording", required=False)
-@click.option("--file", "drill_file", type=click.Path(path_type=Path), help="Take it all from a drill.toml.")
+@click.option(
+    "--file", "drill_file", type=click.Path(path_type=Path), help="Take from a drill.toml what is not given here."
+)
 @click.option(
     "--faults", "patterns", multiple=True, metavar="all|GLOB|FILE", help="Default: all but incidents; repeatable."
 )
@@ -95,7 +99,8 @@ def drill_command(
     not exercised  the fault did not fire on its traffic
 
     pytest suites are understood test by test, any other command as one test. Exit code 1 if a test was blind,
-    hung, crashed or skipped; with --file, if a verdict is not what the file says.
+    hung, crashed or skipped; with --file, if a verdict is not what the file says. What the command line says,
+    comes before what the file says.
 
     With --shrink, the faults are laid all at once, or N at a time, until a test has the verdict; then it finds the
     fewest of their rules that still do that, and writes them as a fault file. Exit code 1 if it finds none.
@@ -106,24 +111,38 @@ def drill_command(
     stagesim drill golden-path --derive --faults 'derived:ws-*-lost' -- pytest tests/e2e
     stagesim drill golden-path --derive --shrink --together 3 --verdict hung --out hung.yaml -- pytest tests/e2e
     stagesim drill --file drill.toml
+    stagesim drill --file drill.toml --seed 7 --faults stall
     """
+    recordings, command = divided((*(() if recording is None else (recording,)), *command))
     expected = load_expectations(drill_file) if drill_file is not None else None
     if expected is not None:
-        recording, command, patterns = expected.recording, tuple(expected.command), tuple(expected.faults)
-        given |= {"seed": expected.seed, "speed": f"{expected.speed}", "deadline": expected.deadline}
-        given |= {"auth": expected.auth, "auth_key": expected.auth_key}
-    if recording is None or not command:
+        recordings, command = recordings or (expected.recording,), command or tuple(expected.command)
+        patterns = patterns or tuple(expected.faults)
+        given |= _of_file(expected)
+    if len(recordings) != 1 or not command:
         raise StagesimError(
-            "expected a recording and a command, or --file", hint="stagesim drill RECORDING -- COMMAND"
+            "expected one recording and a command, or --file", hint="stagesim drill RECORDING -- COMMAND"
         )
     _check(command, given)
     derived = (f"{PREFIX}*",) if derive else ()
-    plan = _plan(recording, (*patterns, *derived) or ("all",), command, given)
+    plan = _plan(recordings[0], (*patterns, *derived) or ("all",), command, given)
     if given["shrink"]:
         wanted = wanted_of(given["verdict"], given["test"], given["together"])
         sys.exit(shrink_and_write(plan, wanted, given["out"]))
     files = {given["json_file"]: as_json, given["html_file"]: as_html, given["junit_file"]: as_junit}
     sys.exit(_run(plan, expected, {path: report for path, report in files.items() if path is not None}))
+
+
+def _of_file(expected: Expectations) -> dict[str, Any]:
+    """The options that a drill file says and the command line does not."""
+    said = {"seed": expected.seed, "speed": f"{expected.speed}", "deadline": expected.deadline}
+    context = click.get_current_context()
+    given = {name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
+    if "auth" not in given:
+        said |= {"auth": expected.auth, "auth_key": expected.auth_key}
+    elif context.params["auth"] == AuthMode.VERIFY:
+        said["auth_key"] = expected.auth_key
+    return {name: value for name, value in said.items() if name not in given}
 
 
 def _check(command: tuple[str, ...], given: Mapping[str, Any]) -> None:

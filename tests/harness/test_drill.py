@@ -141,6 +141,17 @@ def test_ci_fails_when_a_test_turns_blind(tmp_path: Path) -> None:
     assert "what each test did, seed 0" in done.stdout
     drill_file.write_text("\n".join([*lines, 'allow = ["blind"]']))
     assert stagesim("--file", "drill.toml", cwd=tmp_path).returncode == 0
+    quick = [sys.executable, "-c", "raise SystemExit('ours')"]
+    words = ("--seed", "77", "--speed", "9", "--deadline", "50", "--faults", "stall", "--auth", "off")
+    drill_file.write_text("\n".join([*lines, 'allow = ["blind"]', 'auth = "verify"', 'auth_key = "none.txt"']))
+    done = stagesim("--file", "drill.toml", *words, "--json", "drill.json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    said = json.loads((tmp_path / "drill.json").read_text())
+    assert (said["seed"], list(said["faults"])) == (77, ["stall"])
+    other = stagesim("--file", "drill.toml", "--auth", "off", "golden-path", "--", *quick, cwd=tmp_path)
+    assert (other.returncode, "ours" in other.stderr) == (2, True), (
+        "the command line's command is the one that runs"
+    )
     drill_file.write_text("\n".join([*lines, 'allow = ["fine"]']))
     wrong = stagesim("--file", "drill.toml", cwd=tmp_path)
     assert (wrong.returncode, len(wrong.stderr.splitlines())) == (2, 1)
