@@ -12,7 +12,7 @@ from simulator.core.errors import RecordingError, StagesimError
 from simulator.core.recording import Service
 
 _SCHEMES: Final = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
-_PORTS: Final = {"http": 80, "https": 443}
+PORTS: Final = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 _AS_THEY_ARE: Final = "%/:?[]@!$&'()*+,;=~-._|\\^`{}\"<>"
 """Characters of a URL that clients send as they are, some of them against RFC 3986."""
 
@@ -33,8 +33,13 @@ class Upstream:
 
 def origin(scheme: str, host: str, port: int | None) -> str:
     """The origin of a server, such as 'https://api.example.com' or 'http://[::1]:8000'."""
+    return f"{scheme}://{at(host, None if port == PORTS[scheme] else port)}"
+
+
+def at(host: str, port: int | None) -> str:
+    """A host and its port, if there is one, as one word: 'api.example:443', '[::1]:80' (RFC 3986 §3.2)."""
     host = f"[{host}]" if ":" in host else host
-    return f"{scheme}://{host}" if port in (None, _PORTS[scheme]) else f"{scheme}://{host}:{port}"
+    return host if port is None else f"{host}:{port}"
 
 
 def _split(upstream: Upstream) -> SplitResult:

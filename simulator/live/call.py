@@ -31,13 +31,11 @@ from simulator.core.events import (
 )
 from simulator.core.places import with_length
 from simulator.core.units import Time
-from simulator.live.connection import reset
+from simulator.files.upstreams import PORTS
+from simulator.live.connection import MAX_HEAD, reset
 from simulator.live.frames import FrameParser, UnknownExtensionError, encode, frame_parsers, negotiated
 
-MAX_HEAD: Final = 256 * 1024
-"""Bytes of a response's head that are read."""
 _OF_THIS_HOP: Final = frozenset(("host", "expect"))
-_PORTS: Final = {"http": 80, "https": 443}
 
 
 class Call(asyncio.Protocol):
@@ -71,7 +69,7 @@ class Call(asyncio.Protocol):
     async def connect(self) -> None:
         """Raises OSError where nobody listens, UnicodeError for what no host can be called."""
         secure = ssl.create_default_context() if self._origin.scheme == "https" else None
-        port = self._origin.port or _PORTS[self._origin.scheme]
+        port = self._origin.port or PORTS[self._origin.scheme]
         await asyncio.get_running_loop().create_connection(
             lambda: self, self._origin.hostname or "", port, ssl=secure
         )

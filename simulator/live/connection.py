@@ -44,7 +44,7 @@ from simulator.live.handshake import switching
 from simulator.live.tls import Tell
 
 MAX_HEAD: Final = 256 * 1024
-"""Bytes of a request's head that are read; what is longer is refused with 431."""
+"""Bytes of a head that are read; a request's that is longer is refused with 431."""
 MAX_BODY: Final = 64 * 1024 * 1024
 """Bytes of a request's body that are read; what is longer is refused with 413."""
 LINGER: Final = 1.0

@@ -13,8 +13,8 @@ import h11
 
 from simulator.core.errors import StagesimError
 from simulator.core.recording import Service
+from simulator.files.upstreams import PORTS, at
 
-PORTS: Final = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 _NAME: Final = re.compile(r"[a-z0-9._:%-]+")
 _MOST: Final = 10
 """Hosts that a refusal lists."""
@@ -132,11 +132,6 @@ def _is_loopback(name: str) -> bool:
         return ip_address(name).is_loopback
     except ValueError:
         return name == "localhost" or name.endswith(".localhost")
-
-
-def at(name: str, port: int) -> str:
-    """A host and port as one word, such as 'api.example:443' or '[::1]:80'."""
-    return f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
 
 
 def asked_host(request: h11.Request, *, secure: bool) -> tuple[str, int]:

@@ -20,10 +20,11 @@ import h11
 
 from simulator.core.errors import StagesimError
 from simulator.core.visible import visible
+from simulator.files.upstreams import at
 from simulator.live.certificates import LocalCA, server_context
 from simulator.live.connection import MAX_HEAD, Connection, end_with, refusal
 from simulator.live.environment import node_environment, proxy_environment
-from simulator.live.hosts import Host, Routes, asked_host, at
+from simulator.live.hosts import Host, Routes, asked_host
 from simulator.live.server import ReplayServer, bound, url_of
 from simulator.live.tls import HANDSHAKE_TIMEOUT, Door, TlsLayer, begins_tls, hand_over
 

@@ -21,6 +21,7 @@ from simulator.core.script import Script
 from simulator.core.session import Session
 from simulator.core.settings import Settings
 from simulator.core.units import Time
+from simulator.files.upstreams import at
 from simulator.live.clock import Clock, RealClock
 from simulator.live.connection import Connection, Route
 from simulator.live.pump import Keep, Pump
@@ -203,7 +204,7 @@ class ReplayServer:
 def url_of(sock: socket.socket, scheme: str = "http") -> str:
     """The origin of what listens on a socket."""
     host, port = sock.getsockname()[:2]
-    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+    return f"{scheme}://{at(host, port)}"
 
 
 def bound(host: str, port: int) -> socket.socket:
