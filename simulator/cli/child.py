@@ -52,8 +52,9 @@ async def run_child(command: Sequence[str], variables: Mapping[str, str]) -> int
     process = await asyncio.create_subprocess_exec(*command, env={**os.environ, **variables})
     ending = _Ending(process)
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, ending.asked, number)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup(1) has it for SIGHUP
+            loop.add_signal_handler(number, ending.asked, number)
     code = await process.wait()
     return 128 - code if code < 0 else code
 

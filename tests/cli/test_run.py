@@ -12,11 +12,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import pytest
+
 from simulator.files.reader import load
 from tests.cli.test_commands import CLIENT, ENVIRONMENT, ROOT, STAGESIM, stagesim
 
 IN_THE_TERMINAL = (
-    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+    "import fcntl, os, signal, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
+    "signal.signal(signal.SIGHUP, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
 )
 COUNTS = """
 import signal, time
@@ -72,10 +75,11 @@ def test_ctrl_c_reaches_the_command_once() -> None:
         assert process.wait(timeout=30) == 7
 
 
-def test_a_signal_to_us_alone_reaches_the_command() -> None:
-    with in_a_terminal(COUNTS.replace("SIGINT", "SIGTERM")) as (process, keys):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_us_alone_reaches_the_command(number: signal.Signals) -> None:
+    with in_a_terminal(COUNTS.replace("SIGINT", number.name)) as (process, keys):
         read_until(keys, "ready")
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(number)
         assert "interrupted 1 times" in read_until(keys, " times")
 
 
