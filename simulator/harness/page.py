@@ -22,6 +22,8 @@ LONGEST = 300
 """Characters of a payload that the page shows."""
 _ODD = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd]")
 """What text does not have, and bytes that are no text do."""
+_NO_TEXT = re.compile("[\ud800-\udfff]")
+"""Halves of surrogate pairs, which a payload's JSON may name and no file can hold."""
 _PLACE = '<script id="data" type="application/json">{}</script>'
 
 
@@ -37,7 +39,7 @@ def as_html(drill: Drill) -> str:
     data = redacted_text(
         json.dumps({**found, "tests": cells, "scores": scores}, ensure_ascii=False), Redactor().event
     )
-    safe = data.replace("<", "\\u003c")  # so that no payload can end the script element
+    safe = _NO_TEXT.sub("\ufffd", data).replace("<", "\\u003c")  # so that no payload can end the script element
     template = files("simulator.web").joinpath("drill.html").read_text(encoding="utf-8")
     return template.replace(_PLACE, _PLACE.replace("{}", safe))
 

@@ -40,7 +40,7 @@ def run(fault: LoadedFault | None, number: int) -> SuiteRun:
         test: TestRun(
             test=test,
             outcome=Outcome.FAILED if fault and (index + number) % 4 == 0 else Outcome.PASSED,
-            text=f"<b>said</b> by {test}",
+            text=f"<b>said</b> by {test}, \ud800",
             end=end if index == 3 else 0,
             traffic=traffic(journal, 0, end),
         )
