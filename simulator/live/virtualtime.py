@@ -209,22 +209,18 @@ class VirtualTime:
         client = _running_loop()
         if client is not None:
             _selector_of(client)
-        if self.over or not _one_at_a_time.acquire(blocking=False):
-            raise VirtualTimeError("one at a time, and each only once")
-        try:
-            self._join_all(client)
-        except BaseException:
-            _one_at_a_time.release()
-            raise
-        _make_loops_by(self.new_event_loop)
-        return self
-
-    def _join_all(self, client: asyncio.AbstractEventLoop | None) -> None:
         if not self._server.is_running():
             raise VirtualTimeError("the staging does not run", hint="start() it first")
-        asyncio.run_coroutine_threadsafe(self._join_server(), self._server).result()
-        if client is not None:
-            self._join(client, task=asyncio.current_task())
+        if self.over or not _one_at_a_time.acquire(blocking=False):
+            raise VirtualTimeError("one at a time, and each only once")
+        with contextlib.ExitStack() as undo:
+            undo.callback(_one_at_a_time.release)
+            asyncio.run_coroutine_threadsafe(self._join_server(), self._server).result()
+            if client is not None:
+                self._join(client, task=asyncio.current_task())
+            undo.pop_all()
+        _make_loops_by(self.new_event_loop)
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
