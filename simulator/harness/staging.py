@@ -14,7 +14,8 @@ from simulator.core.proof import RuleProof, proofs
 from simulator.core.script import Script
 from simulator.core.settings import Settings
 from simulator.core.units import duration
-from simulator.files.faultfiles import LoadedFault, load_fault
+from simulator.files.faultfiles import LoadedFault
+from simulator.files.named import faults_of, rules_of
 from simulator.harness.conversation import Conversation
 from simulator.live.clock import LoopClock, ManualClock
 from simulator.live.server import ReplayServer, environment, ws_url
@@ -37,6 +38,9 @@ class Staging:
         *,
         manual: bool = False,
     ) -> None:
+        """Raises StagesimError for two rules of one name."""
+        faults = tuple(faults)
+        rules = tuple(rules_of(faults, "faults"))
         self.settings = settings or Settings()
         self.misses_allowed = False
         """Whether a test may send what is not in the recording."""
@@ -47,7 +51,7 @@ class Staging:
         self._loop = asyncio.new_event_loop()
         self._server = ReplayServer(
             script=script,
-            rules=tuple(rule for fault in faults for rule in fault.rules),
+            rules=rules,
             settings=self.settings,
             clock=ManualClock() if manual else LoopClock(self._loop),
         )
@@ -56,10 +60,17 @@ class Staging:
     def start(self) -> None:
         """Listen. Raises StagesimError where that is not possible."""
         self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._server.start(), self._loop).result()
+        try:
+            asyncio.run_coroutine_threadsafe(self._server.start(), self._loop).result()
+        except BaseException:
+            self._end_loop()
+            raise
 
     def stop(self) -> None:
         asyncio.run_coroutine_threadsafe(self._server.stop(), self._loop).result()
+        self._end_loop()
+
+    def _end_loop(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -109,13 +120,23 @@ class Staging:
         asyncio.run_coroutine_threadsafe(self._server.stop(), self._loop)
 
     def arm(self, fault: str, **parameters: str) -> None:
-        """Lay a fault over what is running, by name or file. Raises FaultError, and ValueError if it is armed."""
-        loaded = load_fault(fault, parameters)
+        """Lay a fault over what is running, by name or file: all its rules, or none.
+
+        Raises FaultError, and ValueError if a rule of one of their names is armed.
+        """
+        overrides = [(None, key, value) for key, value in parameters.items()]
+        loaded = faults_of([fault], self._server.script.recording, overrides)
+        rules = rules_of(loaded, fault)
 
         def arm() -> None:
-            for rule in loaded.rules:
-                self._server.session.arm(rule, self._server.now())
-            self._faults[loaded.name] = [rule.name for rule in loaded.rules]
+            session = self._server.session
+            armed = {stage.rule.name for stage in session.stages if stage.in_play}
+            clash = next((rule.name for rule in rules if rule.name in armed), None)
+            if clash is not None:
+                raise ValueError(f"a rule named {clash!r} is armed already")
+            for rule in rules:
+                session.arm(rule, self._server.now())
+            self._faults |= {each.name: [rule.name for rule in each.rules] for each in loaded}
             self._server.pump.turn()
 
         self._call(arm)
