@@ -15,14 +15,36 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 
 REPORT = Path(os.environ.get("STAGESIM_REPORT", os.devnull))
 DEADLINE = float(os.environ.get("STAGESIM_DEADLINE", "0"))
 
+_PROCESS = os.getpid()
+_watched: list[tuple[float, TextIO]] = []
+"""When the running test's time is over (monotonic), and where its stacks go then."""
+
+
+def _is_ours() -> bool:
+    """Whether this is no child of a test that forked, and that returned into pytest."""
+    return os.getpid() == _PROCESS
+
+
+def _watch() -> None:
+    """End the process when the running test's time is over."""
+    for until, stacks in _watched:
+        faulthandler.dump_traceback_later(max(until - time.monotonic(), 0.001), exit=True, file=stacks)
+
+
+if DEADLINE:  # a child without its parent's watchdog would wait for it at its end, for ever
+    os.register_at_fork(before=faulthandler.cancel_dump_traceback_later, after_in_parent=_watch)
+
 
 def _tell(fact: str, **details: object) -> None:
+    if not _is_ours():
+        return
     with REPORT.open("a", encoding="utf-8") as report:
         report.write(json.dumps({"fact": fact, "at": time.time(), **details}) + "\n")
 
@@ -48,13 +70,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(tryfirst=True, wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    if not _is_ours():
+        return (yield)
     _tell("started", test=item.nodeid)
     with REPORT.with_name(REPORT.name + ".stacks").open("a", encoding="utf-8") as stacks:
         if DEADLINE:
-            faulthandler.dump_traceback_later(DEADLINE, exit=True, file=stacks)
+            _watched[:] = [(time.monotonic() + DEADLINE, stacks)]
+            _watch()
         try:
             return (yield)
         finally:
+            _watched.clear()
             faulthandler.cancel_dump_traceback_later()
             _tell("ended", test=item.nodeid)
 

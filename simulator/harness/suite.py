@@ -166,7 +166,7 @@ def _read(report: Path, known: _Told, server: ReplayServer, output: str, *, kill
             case "outcome":
                 if test not in outcomes or fact["outcome"] != "passed":
                     outcomes[test] = (Outcome(fact["outcome"]), fact["text"])
-            case "ended":
+            case "ended" if test in started:
                 outcome, text = outcomes.get(test, (Outcome.PASSED, ""))
                 known.tests[test] = _test_run(server, test, outcome, text, started.pop(test), at)
             case "finished":
@@ -178,10 +178,12 @@ def _read(report: Path, known: _Told, server: ReplayServer, output: str, *, kill
 
 
 def _facts(report: Path) -> Iterator[dict[str, Any]]:
-    """What a process told, but for a last line that it did not live to finish."""
+    """What a process told, but for a last line that it did not live to finish, and what others wrote there."""
     for line in report.read_text(encoding="utf-8", errors="replace").splitlines():
         with contextlib.suppress(ValueError):
-            yield json.loads(line)
+            fact = json.loads(line)
+            if isinstance(fact, dict) and {"fact", "at"} <= fact.keys():
+                yield fact
 
 
 def _taken(stacks: Path) -> str:

@@ -37,6 +37,15 @@ def test_health(number):
     if number == 1 and os.environ.get("DIES"):
         print("last words", flush=True)
         os._exit(3)
+    if number == 1 and os.environ.get("FORKS"):
+        child = os.fork()
+        assert child, "the child returns into pytest"
+        os.waitpid(child, 0)
+    if number == 2 and os.environ.get("SCRIBBLES"):
+        with open(os.environ["STAGESIM_REPORT"], "r+") as report:
+            told = report.read()
+            ended = next(line for line in told.splitlines() if '"ended"' in line)
+            report.write(f"[1]\\n5\\n{{}}\\n{ended}\\n")
 """
 
 
@@ -90,3 +99,15 @@ def test_a_test_that_takes_its_process_along_has_crashed_and_the_others_run(tmp_
     tests = run(tmp_path, DIES="yes").tests
     assert [test.outcome for test in tests.values()] == [Outcome.PASSED, Outcome.CRASHED, Outcome.PASSED]
     assert "last words" in next(test.text for test in tests.values() if test.outcome is Outcome.CRASHED)
+
+
+def test_the_child_of_a_test_that_forks_tells_nothing(tmp_path: Path) -> None:
+    ran = run(tmp_path, FORKS="yes")
+    assert [test.outcome for test in ran.tests.values()] == [Outcome.PASSED] * 3
+    assert ran.code == 0
+
+
+def test_what_others_write_into_the_report_is_left_out(tmp_path: Path) -> None:
+    ran = run(tmp_path, SCRIBBLES="yes")
+    assert [test.outcome for test in ran.tests.values()] == [Outcome.PASSED] * 3
+    assert all(test.seconds > 0 for test in ran.tests.values()), "the first end counts"
