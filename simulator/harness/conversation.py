@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from simulator.core.events import Direction, Event, Message, Request, Response
 from simulator.core.journal import Entry, Note
 from simulator.core.matching import NearMiss, label
 from simulator.core.units import Time, duration, seconds
 from simulator.core.visible import visible
+from simulator.files.redaction import Redactor
+from simulator.files.redaction.notes import redacted_entry
 
 _SHOWN = 100
 _NEXT = "\n" + " " * 20
@@ -20,10 +22,11 @@ class Conversation:
     """Everything that happened, in order of time.
 
     A label is what `stagesim show` prints in bold: a message's type such as 'agent_started', 'GET /health',
-    'close 1011', 'response 503'. Assertions raise AssertionError with the whole conversation.
+    'close 1011', 'response 503'. Assertions raise AssertionError with the whole conversation. Its text is without
+    secrets, since it ends up in the logs of test runs; its entries are as they were on the wire.
     """
 
-    entries: Sequence[Entry]
+    entries: Sequence[Entry] = field(repr=False)
 
     @property
     def events(self) -> list[Event]:
@@ -99,7 +102,8 @@ class Conversation:
         return "\n".join([*before, *told[-lines:]])
 
     def _lines(self) -> Iterator[str]:
-        for entry in self.entries:
+        redact = Redactor().event
+        for entry in (redacted_entry(entry, redact) for entry in self.entries):
             at = f"  {seconds(entry.at):>10}  flow {entry.flow}"
             if isinstance(entry, Note):
                 if entry.what in ("missed", "fired"):

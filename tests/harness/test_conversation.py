@@ -6,6 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
+from simulator.core.events import Request
+from simulator.core.journal import Note
+from simulator.core.jsontext import Json
 from simulator.core.simulation import simulate
 from simulator.harness.conversation import Conversation
 from tests.conversations import agent_run
@@ -51,3 +54,26 @@ def test_what_was_not_said_fails_and_shows_the_conversation(assertion: Callable[
     assert first == problem or (problem.endswith("*") and first.startswith(problem[:-1]))
     assert shown[0] == "the conversation:"
     assert "     0.000 s  flow 1  → POST /login  " + '{"email": "e2e@example.com"}' in shown
+
+
+def test_what_it_shows_is_without_secrets() -> None:
+    """Of a request that was missed, too: the plugin's failures quote it."""
+    login = Request(
+        flow="9",
+        at=0,
+        service="backend",
+        method="POST",
+        target="/auth/signin",
+        headers=(("content-type", "application/json"),),
+        body=b'{"email": "me@example.com", "password": "correct horse battery staple"}',
+    )
+    differs: list[Json] = [{"at": "body", "recorded": "", "came": login.body.decode()}]
+    nearest: list[Json] = [{"recorded": "POST /login", "differs": differs}]
+    missed = Note(at=0, flow="9", what="missed", detail={"event": "POST /auth/signin", "nearest": nearest})
+    seen = Conversation((login, missed))
+    with pytest.raises(AssertionError) as failed:
+        seen.assert_received("response 200")
+    for shown in (str(failed.value), str(seen), seen.end(5), repr(seen)):
+        assert "horse" not in shown
+    assert "POST /auth/signin" in str(seen) and "me@example.com" in str(seen)
+    assert seen.events == [login]
