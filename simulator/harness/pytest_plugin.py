@@ -36,14 +36,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    keys = "speed=1, seed=0, manual=False, auth='recorded', auth_key=None"
+    config.addinivalue_line("markers", f"staging(recording, faults=(), {keys}): what the staging fixture plays")
     config.addinivalue_line(
-        "markers",
-        "staging(recording, faults=(), speed=1, seed=0, manual=False, auth='recorded', auth_key=None): "
-        "what the staging fixture plays",
-    )
-    config.addinivalue_line(
-        "markers",
-        "drill(recording, faults, speed=1, seed=0, manual=False): run the test once for each fault, with staging",
+        "markers", f"drill(recording, faults, {keys}): run the test once for each fault, with staging"
     )
 
 

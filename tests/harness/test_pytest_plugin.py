@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from simulator.files.locate import find_recording
+from simulator.files.locate import find_fault, find_recording
+from simulator.harness.pytest_plugin import _KEYS
 
 pytest_plugins = ["pytester"]
 
@@ -193,6 +194,9 @@ def test_recording(staging): pass
 @pytest.mark.staging("golden-path", speed=0)
 def test_speed(staging): pass
 
+{MARK}, faults=["stall", "{find_fault("stall")}"])
+def test_twice(staging): pass
+
 def test_without(staging): pass
 
 @pytest.mark.usefixtures("staging")
@@ -206,7 +210,7 @@ class TestCase(unittest.TestCase):
         test_b=f"{drill}, ['reset'])\ndef test_without(): pass",
     )
     result = run(pytester, tests, "--continue-on-collection-errors")
-    result.assert_outcomes(errors=8)
+    result.assert_outcomes(errors=9)
     result.stdout.fnmatch_lines(
         [
             "@pytest.mark.drill: test_none names no faults",
@@ -215,6 +219,7 @@ class TestCase(unittest.TestCase):
             "@pytest.mark.staging: only recording and faults can be given without their names",
             "golden-paht: *(did you mean golden-path[?])",
             "speed: expected a number above 0, or 'max', got 0",
+            "faults: two rules are named 'stall' (give the fault once only)",
             "staging: no recording to play (@pytest.mark.staging('NAME') or --staging-recording NAME)",
             "@pytest.mark.drill: pytest cannot run a method of a TestCase once for each fault*",
         ]
@@ -308,6 +313,14 @@ def test_it(staging):
 """,
     )
     result.assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("marker", ["staging", "drill"])
+def test_what_a_marker_takes_is_listed(pytester: pytest.Pytester, marker: str) -> None:
+    (line,) = (
+        one for one in pytester.runpytest("--markers").outlines if one.startswith(f"@pytest.mark.{marker}(")
+    )
+    assert [key for key in _KEYS if key not in line] == []
 
 
 def test_the_plugin_is_light() -> None:
