@@ -132,7 +132,7 @@ class LiveDriver:
         except (OSError, UnicodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else None
             self._give_up(call, request, f"no connection: {reason or error}")
-            self._turn()
+            self._wake()
 
     def _give_up(self, call: Call, request: Request, problem: str) -> None:
         """Nothing comes on this flow, and what waits for it on others need not wait any longer."""
