@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import re
-import zlib
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import accumulate
 from typing import Final
 
 from simulator.core import jsontext
+from simulator.core.coding import decoded
 from simulator.core.drift.align import Keys
 from simulator.core.drift.sides import Side, Variables
 from simulator.core.events import (
@@ -33,17 +30,14 @@ from simulator.core.events import (
 from simulator.core.jsontext import MISSING, Json, Path
 from simulator.core.matching import discriminator, is_heartbeat
 from simulator.core.places import segments, slots
+from simulator.core.serversent import EventStream, is_event_stream
 from simulator.core.units import Time
 
 Document = dict[str, Json]
 
-_SSE: Final = "text/event-stream"
-_SSE_END: Final = re.compile(rb"(?>\r\n|\r|\n){2}")
-"""The empty line that ends a server-sent event (WHATWG HTML §9.2.6)."""
 _AGREED: Final = ("content-type", "content-encoding", "sec-websocket-extensions")
 """Header fields of a response that say how to read what follows, though they never travel."""
 _SHOWN: Final = 80
-_LARGEST: Final = 64 << 20
 _KINDS: Final = {bool: "boolean", int: "number", float: "number", str: "text", type(None): "null"}
 
 
@@ -104,17 +98,17 @@ def _joined(events: list[tuple[int, Event]]) -> Iterator[tuple[int, Event, _Body
 
 def _items(index: int, event: Event, body: _Body, side: Side) -> Iterator[Item]:
     document = _document(event, strict=side.strict) | ({} if body.whole else {"complete": False})
-    pieces: list[tuple[Time, str]] = []
+    pieces: list[tuple[Time, dict[str, str]]] = []
     if isinstance(event, Response):
-        if (header(event.headers, "content-type") or "").lower().startswith(_SSE):
-            pieces = _pieces(body.parts)
+        if is_event_stream(event.headers):
+            pieces = [*_pieces(body.parts)]
         else:
-            document |= _body(_plain(b"".join(data for _, data in body.parts), event))
+            document |= _payload(b"".join(data for _, data in body.parts), event)
     yield _item(index, event, _name(event), document, side)
-    for at, text in pieces:
-        fields = _sse_fields(text)
-        named = str(fields.get("event", "")) or _named(fields.get("$")) or "event"
-        yield _item(index, event, named, fields, side, at=at)
+    for at, fields in pieces:
+        said = _said(fields)
+        named = fields.get("event") or _named(said.get("$")) or "event"
+        yield _item(index, event, named, said, side, at=at)
 
 
 def _item(index: int, event: Event, name: str, document: Document, side: Side, at: Time | None = None) -> Item:
@@ -170,7 +164,7 @@ def _document(event: Event, *, strict: bool) -> Document:
     match event:
         case Request():
             path: list[Json] = [*segments(event)]
-            return {"path": path} | _fields(event) | _body(_plain(event.body, event))
+            return {"path": path} | _fields(event) | _payload(event.body, event)
         case Response():
             reason: Document = {"reason": event.reason} if strict and not is_upgrade(event) else {}
             return {"status": event.status} | reason | _fields(event)
@@ -226,40 +220,26 @@ def _body(data: bytes, *, text: str | None = None, strict: bool = False) -> Docu
     return {"$": value, "layout": jsontext.style_of(text, value)} if strict else {"$": value}
 
 
-def _plain(body: bytes, event: Request | Response) -> bytes:
-    """A body without its content coding, where that is gzip or deflate and sound; else as it is."""
-    if not body or (header(event.headers, "content-encoding") or "").lower() not in ("gzip", "x-gzip", "deflate"):
-        return body
-    inflater = zlib.decompressobj(32 + zlib.MAX_WBITS)
-    try:
-        plain = inflater.decompress(body, _LARGEST)
-    except zlib.error:
-        return body
-    return plain if inflater.eof else body
+def _payload(body: bytes, event: Request | Response) -> Document:
+    """What a body says without its content codings, where those are known and sound; else the body as it is."""
+    plain = decoded(body, event.headers)
+    return _body(body if plain is None else plain.data)
 
 
-def _pieces(parts: list[tuple[Time, bytes]]) -> list[tuple[Time, str]]:
+def _pieces(parts: list[tuple[Time, bytes]]) -> Iterator[tuple[Time, dict[str, str]]]:
     """The events of a stream, each at the time at which it was complete; what came last may not be."""
-    body = b"".join(data for _, data in parts)
-    ends = list(accumulate(len(data) for _, data in parts))
-    found, begin = [], 0
-    for end in [*(match.end() for match in _SSE_END.finditer(body)), len(body)]:
-        if body[begin:end].strip():
-            at = parts[bisect_left(ends, end)][0]
-            found.append((at, body[begin:end].decode("utf-8", "replace")))
-        begin = end
-    return found
+    stream, at = EventStream(), 0
+    for at, data in parts:
+        for fields in stream.feed(data):
+            yield at, fields
+    for fields in stream.unfinished():
+        yield at, fields
 
 
-def _sse_fields(text: str) -> Document:
-    """The fields of a server-sent event; its data as JSON if it is that."""
-    found: dict[str, list[str]] = {}
-    for line in filter(None, text.splitlines()):
-        name, _, value = line.partition(":")
-        found.setdefault(name or "comment", []).append(value.removeprefix(" "))
-    fields: Document = {name: "\n".join(values) for name, values in found.items()}
-    data = fields.pop("data", None)
-    return fields if data is None else fields | _body(b"", text=str(data))
+def _said(fields: dict[str, str]) -> Document:
+    """What a server-sent event says; its data as JSON if it is that."""
+    others: Document = {name: value for name, value in fields.items() if name != "data"}
+    return others | (_body(b"", text=fields["data"]) if "data" in fields else {})
 
 
 def _named(document: Json) -> str | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
+import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -244,8 +246,6 @@ def test_how_a_body_was_cut_into_chunks_is_no_drift() -> None:
 
 
 def test_a_compressed_body_is_compared_by_what_it_says() -> None:
-    import gzip
-
     def packed(text: str, level: int) -> Recording:
         fields = (("Content-Encoding", "gzip"),)
         body = gzip.compress(text.encode(), level, mtime=level)
@@ -254,6 +254,32 @@ def test_a_compressed_body_is_compared_by_what_it_says() -> None:
 
     assert found(packed('{"a": 1}', 1), packed('{"a": 1}', 9)) == []
     assert [told[2] for told in found(packed('{"a": 1}', 1), packed('{"b": 1}', 1))] == ["$.a", "$.b"]
+
+
+def test_a_body_with_any_coding_that_is_known_is_compared_by_what_it_says() -> None:
+    def packed(body: bytes, coding: str) -> Recording:
+        opening = Request(flow="1", at=0, service="backend", method="GET", target="/packed")
+        fields = (("Content-Encoding", coding),)
+        return recording(opening, Response(flow="1", at=9, status=200, headers=fields, body=body))
+
+    for coding, pack in (("zstd", zstandard.compress), ("gzip, identity", gzip.compress)):
+        one, other = (packed(pack(text), coding) for text in (b'{"a": 1}', b'{"b": 1}'))
+        assert [told[2] for told in found(one, other)] == ["$.a", "$.b"]
+    assert found(packed(b"\xff", "br"), packed(b"\xff", "br")) == []
+
+
+def test_the_lines_of_server_sent_events_end_where_those_of_browsers_do() -> None:
+    request = Request(flow="1", at=0, service="backend", method="GET", target="/stream")
+
+    def stream(body: str) -> Recording:
+        fields = (("Content-Type", "text/event-stream"),)
+        return recording(request, Response(flow="1", at=9, status=200, headers=fields, body=body.encode()))
+
+    one, other = (
+        stream(f'event: tick\r\ndata: {{"{key}": "a\u2028b"}}\r\n\r\n: still here\r\n\r\n') for key in "nm"
+    )
+    assert [told[2] for told in found(one, other)] == ["$.m", "$.n"]
+    assert found(one, stream('event: tick\ndata: {"n":\ndata: "a\u2028b"}\n\n')) == []
 
 
 # --- flows, order, time --------------------------------------------------------------------------------------
