@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from simulator.core.settings import Settings
 from simulator.core.units import NEVER
 from simulator.files.faultfiles import LoadedFault
 from simulator.harness.suite import KEPT, SuiteRun, run_suite
-from simulator.harness.traffic import traffic
+from simulator.harness.traffic import Traffic, traffic
 from simulator.harness.verdict import BAD, Judgement, Outcome, TestRun, Verdict, judge, score
 
 if TYPE_CHECKING:
@@ -123,27 +123,26 @@ async def run_under(plan: Plan, rules: Sequence[Rule], deadline: float) -> Suite
 
 def judgements(control: SuiteRun, runs: Mapping[str, SuiteRun]) -> dict[str, dict[str, Judgement]]:
     """Every test of the control run that passed it, under every fault."""
-    found: dict[str, dict[str, Judgement]] = {}
-    for name, test in control.tests.items():
-        if test.outcome is Outcome.PASSED:
-            found[name] = {
-                fault: judge(test, run.tests[name] if name in run.tests else _absent(name, run))
-                for fault, run in runs.items()
-            }
-    return found
+    passed = {name: test for name, test in control.tests.items() if test.outcome is Outcome.PASSED}
+    had = {fault: {**_absent(passed.keys() - run.tests.keys(), run), **run.tests} for fault, run in runs.items()}
+    return {
+        name: {fault: judge(test, tests[name]) for fault, tests in had.items()} for name, test in passed.items()
+    }
 
 
-def _absent(name: str, run: SuiteRun) -> TestRun:
-    """A test that this run did not have. If the suite failed for it, at import, then the whole suite noticed.
+def _absent(names: Collection[str], run: SuiteRun) -> dict[str, TestRun]:
+    """Tests that this run did not have. If the suite failed for it, at import, then the whole suite noticed.
 
-    If it had to be killed before it came to this test, then it hung.
+    If it had to be killed before it came to these tests, then they hung.
     """
+    outcome, seen = Outcome.FAILED, Traffic()
     if run.code is None:
-        return TestRun(test=name, outcome=Outcome.HUNG, text=run.output[-KEPT:])
-    if run.code in (0, 5):  # pytest's 'no tests were collected' is no failure to most who look
-        return TestRun(test=name, outcome=Outcome.ABSENT, text=run.output[-KEPT:])
-    seen = traffic(run.journal, 0, NEVER)
-    return TestRun(test=name, outcome=Outcome.FAILED, text=run.output[-KEPT:], traffic=seen)
+        outcome = Outcome.HUNG
+    elif run.code in (0, 5):  # pytest's 'no tests were collected' is no failure to most who look
+        outcome = Outcome.ABSENT
+    elif names:
+        seen = traffic(run.journal, 0, NEVER)
+    return {name: TestRun(test=name, outcome=outcome, text=run.output[-KEPT:], traffic=seen) for name in names}
 
 
 def _check_control(control: SuiteRun) -> None:

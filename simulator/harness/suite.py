@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,7 @@ from simulator.core.script import Script
 from simulator.core.settings import Settings
 from simulator.core.units import SECOND, Time
 from simulator.harness import reporter
-from simulator.harness.traffic import traffic
+from simulator.harness.traffic import traffics
 from simulator.harness.verdict import Outcome, TestRun
 from simulator.live.hosts import origins_of
 from simulator.live.server import ReplayServer, environment
@@ -123,9 +123,18 @@ async def _plain(
     outcome = Outcome.HUNG if code is None else Outcome.PASSED if code == 0 else Outcome.FAILED
     if code is not None and code < 0:
         outcome = Outcome.CRASHED
-    test = _test_run(server, name, outcome, output[-KEPT:], begin, server.now())
+    test = _test_run(name, outcome, output[-KEPT:], begin, server.now())
+    return _suite_run(server, {name: test}, output, code, test.seconds)
+
+
+def _suite_run(
+    server: ReplayServer, tests: Mapping[str, TestRun], output: str, code: int | None, slowest: float
+) -> SuiteRun:
+    """The run with its journal, and every test with what of that was its own."""
     journal = tuple(server.session.journal)
-    return SuiteRun(tests={name: test}, journal=journal, output=output, code=code, slowest=test.seconds)
+    found = traffics(journal, [(test.begin, test.end) for test in tests.values()])
+    told = {name: replace(test, traffic=its) for (name, test), its in zip(tests.items(), found, strict=True)}
+    return SuiteRun(tests=told, journal=journal, output=output, code=code, slowest=slowest)
 
 
 async def _pytest(
@@ -146,8 +155,7 @@ async def _pytest(
         before = len(known.tests)
         _read(report, known, server, output, killed=code is None)
         if known.finished or len(known.tests) == before:
-            journal, said = tuple(server.session.journal), "\n".join(outputs)
-            return SuiteRun(tests=known.tests, journal=journal, output=said, code=code, slowest=known.slowest)
+            return _suite_run(server, known.tests, "\n".join(outputs), code, known.slowest)
 
 
 def _read(report: Path, known: _Told, server: ReplayServer, output: str, *, killed: bool) -> None:
@@ -168,13 +176,13 @@ def _read(report: Path, known: _Told, server: ReplayServer, output: str, *, kill
                     outcomes[test] = (Outcome(fact["outcome"]), fact["text"])
             case "ended" if test in started:
                 outcome, text = outcomes.get(test, (Outcome.PASSED, ""))
-                known.tests[test] = _test_run(server, test, outcome, text, started.pop(test), at)
+                known.tests[test] = _test_run(test, outcome, text, started.pop(test), at)
             case "finished":
                 known.finished = True
     stacks = _taken(Path(f"{report}.stacks"))
     for test, begin in started.items():
         outcome = Outcome.HUNG if killed or "Timeout (" in stacks else Outcome.CRASHED
-        known.tests[test] = _test_run(server, test, outcome, (stacks or output)[-KEPT:], begin, server.now())
+        known.tests[test] = _test_run(test, outcome, (stacks or output)[-KEPT:], begin, server.now())
 
 
 def _facts(report: Path) -> Iterator[dict[str, Any]]:
@@ -193,7 +201,7 @@ def _taken(stacks: Path) -> str:
     return text
 
 
-def _test_run(server: ReplayServer, test: str, outcome: Outcome, text: str, begin: Time, end: Time) -> TestRun:
+def _test_run(test: str, outcome: Outcome, text: str, begin: Time, end: Time) -> TestRun:
     return TestRun(
         test=test,
         outcome=outcome,
@@ -201,7 +209,6 @@ def _test_run(server: ReplayServer, test: str, outcome: Outcome, text: str, begi
         text=text,
         begin=begin,
         end=end,
-        traffic=traffic(server.session.journal, begin, end),
     )
 
 

@@ -9,11 +9,9 @@ thread makes after the test that started it has ended.
 
 from __future__ import annotations
 
-import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final
 
 from simulator.core.events import (
     Bytes,
@@ -26,17 +24,13 @@ from simulator.core.events import (
     Request,
     Reset,
     Response,
-    header,
 )
 from simulator.core.journal import Entry, Note
 from simulator.core.jsontext import parse_object
 from simulator.core.matching import is_heartbeat, label
 from simulator.core.places import json_of
-from simulator.core.units import Time
-
-_SERVER_SENT: Final = re.compile(rb"(.*?)(?:\r\n|\r|\n){2}", re.S)
-"""One server-sent event up to the blank line that ends it (HTML §9.2.6)."""
-_FIELD: Final = re.compile(r"^(event|data): ?(.*)$", re.M)
+from simulator.core.serversent import EventStream, is_event_stream
+from simulator.core.units import NEVER, Time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,45 +70,90 @@ def missing_signs(control: Traffic, run: Traffic) -> tuple[str, ...]:
 
 @dataclass(slots=True, kw_only=True)
 class _Flow:
-    """A flow so far. `mine` says whether it is the test's own, `open` whether the client still listens."""
+    """A flow so far: since when it is whose test it is, and whether the client still listens.
+
+    It is the test's own that was running at `since`, and of every one that began before.
+    """
 
     request: Request | None = None
-    mine: bool = True
+    since: Time = NEVER
     open: bool = True
     response: Response | None = None
     body: bytearray = field(default_factory=bytearray)
+    events: EventStream | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class _Test:
+    """What is known of a test so far."""
+
+    begin: Time
+    end: Time
+    received: Counter[Sign] = field(default_factory=Counter)
+    fired: dict[str, None] = field(default_factory=dict)
+    touched: bool = False
+
+    def owns(self, flow: _Flow) -> bool:
+        return flow.since >= self.begin
+
+    def take(self, flow: _Flow, event: Event, signs: Iterable[Sign]) -> None:
+        """Take in what an event has brought, while this test ran."""
+        many = isinstance(event, Message | Chunk)
+        self.touched = self.touched or self.owns(flow) or (many and bool(signs))
+        for sign in signs if self.owns(flow) else ():
+            self.received[sign] = self.received[sign] + 1 if many else 1
+
+    def traffic(self) -> Traffic:
+        return Traffic(received=self.received, touched=self.touched, fired=tuple(self.fired))
 
 
 def traffic(entries: Iterable[Entry], begin: Time, end: Time) -> Traffic:
     """What happened for the test that ran between two times; entries are those of the whole run, in order."""
-    flows: dict[str, _Flow] = {}
-    received: Counter[Sign] = Counter()
-    fired: dict[str, None] = {}
-    touched = False
+    return traffics(entries, [(begin, end)])[0]
+
+
+def traffics(entries: Iterable[Entry], times: Iterable[tuple[Time, Time]]) -> list[Traffic]:
+    """The same for many tests, each with its begin and end, in one pass."""
+    tests = [_Test(begin=begin, end=end) for begin, end in times]
+    later = sorted(tests, key=lambda test: test.begin, reverse=True)
+    running: list[_Test] = []
+    flows: defaultdict[str, _Flow] = defaultdict(_Flow)
     for entry in entries:
-        if entry.at > end:
+        while later and later[-1].begin <= entry.at:
+            running.append(later.pop())
+        running = [test for test in running if entry.at <= test.end]
+        if not running and not later:
             break
-        flow, during = flows.setdefault(entry.flow, _Flow()), entry.at >= begin
         if isinstance(entry, Note):
-            if during and flow.mine and entry.what in ("triggered", "fired", "affected"):
-                fired[str(entry.detail.get("rule"))] = None
-            continue
-        _follow(flow, entry, begin)
-        signs = list(_signs(flow, entry)) if flow.open and entry.direction is Direction.DOWNSTREAM else []
-        many = isinstance(entry, Message | Chunk)
-        touched = touched or (during and (flow.mine or (many and bool(signs))))
-        for sign in signs if during and flow.mine else ():
-            received[sign] = received[sign] + 1 if many else 1
-    return Traffic(received=received, touched=touched, fired=tuple(fired))
+            _note(entry, flows[entry.flow], running)
+        else:
+            _event(entry, flows[entry.flow], running)
+    return [test.traffic() for test in tests]
 
 
-def _follow(flow: _Flow, event: Event, begin: Time) -> None:
+def _note(note: Note, flow: _Flow, running: Iterable[_Test]) -> None:
+    for test in running if note.what in ("triggered", "fired", "affected") else ():
+        if test.owns(flow):
+            test.fired[str(note.detail.get("rule"))] = None
+
+
+def _event(event: Event, flow: _Flow, running: list[_Test]) -> None:
+    _follow(flow, event)
+    heard = flow.open and event.direction is Direction.DOWNSTREAM
+    if not running and not isinstance(event, Response | Chunk):
+        return  # nobody asks what it says, nor does what comes later depend on it
+    signs = list(_signs(flow, event)) if heard else []
+    for test in running:
+        test.take(flow, event, signs)
+
+
+def _follow(flow: _Flow, event: Event) -> None:
     """Whose the flow is, and whether its client still listens, after what has come."""
     if isinstance(event, Request):
-        flow.request, flow.mine = event, event.at >= begin
+        flow.request, flow.since = event, event.at
     elif event.direction is Direction.UPSTREAM:
         flow.open = flow.open and not isinstance(event, Close | Reset)
-        flow.mine = flow.mine or (event.at >= begin and isinstance(event, Message | Bytes))
+        flow.since = max(flow.since, event.at) if isinstance(event, Message | Bytes) else flow.since
 
 
 def _signs(flow: _Flow, event: Event) -> Iterator[Sign]:
@@ -125,14 +164,13 @@ def _signs(flow: _Flow, event: Event) -> Iterator[Sign]:
             yield Sign(label=label(event), flow=on, shape=_shape(json_of(event)))
         case Response(streaming=True):
             flow.response = event
+            flow.events = EventStream() if is_event_stream(event.headers) else None
         case Response():
             yield _answer(event, on)
+        case Chunk() if flow.events is not None:
+            yield from _server_sent(flow.events, event.data, on)
         case Chunk():
             flow.body += event.data
-            if flow.response and (header(flow.response.headers, "content-type") or "").startswith(
-                "text/event-stream"
-            ):
-                yield from _server_sent(flow.body, on)
         case End() if flow.response:
             yield _answer(replace(flow.response, body=bytes(flow.body)), on)
 
@@ -141,19 +179,12 @@ def _answer(response: Response, on: str) -> Sign:
     return Sign(label=f"{response.status} to {on or '?'}", flow=on, shape=_shape(json_of(response)))
 
 
-def _is_event_stream(response: Response) -> bool:
-    return (header(response.headers, "content-type") or "").startswith("text/event-stream")
-
-
-def _server_sent(body: bytearray, on: str) -> Iterator[Sign]:
-    """The events that have come whole; they are taken from the body. Comments and other fields do not count."""
-    while found := _SERVER_SENT.match(body):
-        fields = dict(_FIELD.findall(found[1].decode(errors="replace")))
-        del body[: found.end()]
-        if fields:
-            yield Sign(
-                label=fields.get("event", "event"), flow=on, shape=_shape(parse_object(fields.get("data", "")))
-            )
+def _server_sent(stream: EventStream, data: bytes, on: str) -> Iterator[Sign]:
+    """The events that are whole with this data. Those of other fields do not count."""
+    for fields in stream.feed(data):
+        if "event" in fields or "data" in fields:
+            shape = _shape(parse_object(fields.get("data", "")))
+            yield Sign(label=fields.get("event", "event"), flow=on, shape=shape)
 
 
 def _shape(value: object) -> str:

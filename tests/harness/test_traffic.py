@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-import pytest
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from random import Random
 
-from simulator.core.events import Chunk, Close, End, Request, Reset, Response
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simulator.core.events import Chunk, Close, End, Message, Request, Reset, Response
 from simulator.core.journal import Entry, Note
-from simulator.harness.traffic import Traffic, missing_signs, traffic
+from simulator.harness.drill import judgements
+from simulator.harness.suite import SuiteRun
+from simulator.harness.traffic import Sign, Traffic, missing_signs, traffic, traffics
+from simulator.harness.verdict import Outcome, TestRun
 from tests.conversations import DOWN, UP, agent_run, text
 
 EVER = 10**12
@@ -91,6 +101,99 @@ def test_server_sent_events_count_one_by_one() -> None:
     request = Request(flow="1", at=0, service="a", method="GET", target="/x")
     chunks = [Chunk(flow="1", at=2, data=said[start : start + 7]) for start in range(0, len(said), 7)]
     assert labels(traffic([request, head, *chunks], 0, EVER)) == {"tick": 2, "event": 1}
+
+
+@pytest.mark.parametrize("kind", ["text/event-stream", "Text/Event-Stream"])
+def test_server_sent_events_may_have_any_line_ends_and_lines_of_data(kind: str) -> None:
+    request = Request(flow="1", at=0, service="a", method="GET", target="/x")
+    head = Response(flow="1", at=1, status=200, streaming=True, headers=(("Content-Type", kind),))
+    shapes = []
+    for end in ("\n", "\r\n", "\r"):
+        said = end.join(["event: tick", 'data: {"a": 1,', 'data: "b": [2]}', "", ""]).encode()
+        chunks = [Chunk(flow="1", at=2, data=said[place : place + 1]) for place in range(len(said))]
+        (sign,) = traffic([request, head, *chunks], 0, EVER).received
+        shapes.append((sign.label, sign.shape))
+    assert shapes == [("tick", "{a:number,b:[number]}")] * 3
+
+
+LIVES = st.lists(st.sampled_from(["open", "ask", "tick", "beat", "close", "fired", "whole"]), max_size=12)
+TIMES = st.lists(
+    st.tuples(st.integers(0, 40), st.integers(0, 40)).map(lambda both: (min(both), max(both))), max_size=5
+)
+
+
+@given(st.tuples(LIVES, LIVES), st.randoms(use_true_random=False), TIMES)
+def test_many_tests_in_one_pass_are_told_what_each_is_told_alone(
+    lives: tuple[list[str], list[str]], random: Random, times: list[tuple[int, int]]
+) -> None:
+    entries: list[Entry] = []
+    for flow, life in zip("12", lives, strict=True):
+        for what in life:
+            at = random.randrange(40)
+            made: dict[str, list[Entry]] = {
+                "open": opened(flow, at),
+                "ask": [text(flow, at, UP, type="ask")],
+                "tick": [text(flow, at, DOWN, type="tick")],
+                "beat": [text(flow, at, DOWN, type="ping")],
+                "close": [Close(flow=flow, at=at, direction=UP)],
+                "fired": [fired(flow, at)],
+                "whole": [Response(flow=flow, at=at, status=200, body=b"{}")],
+            }
+            entries += [replace(entry, at=at) for entry in made[what]]
+    entries.sort(key=lambda entry: entry.at)
+    assert traffics(iter(entries), times) == [alone(entries, begin, end) for begin, end in times]
+
+
+def alone(entries: list[Entry], begin: int, end: int) -> Traffic:
+    """By the rules as they are written: whose a flow is, is asked anew for every test."""
+    mine: dict[str, bool] = {}
+    gone: set[str] = set()
+    requests: dict[str, str] = {}
+    received: Counter[Sign] = Counter()
+    rules: dict[str, None] = {}
+    touched = False
+    for entry in (entry for entry in entries if entry.at <= end):
+        flow, during = entry.flow, entry.at >= begin
+        own = mine.setdefault(flow, True)
+        if isinstance(entry, Note):
+            rules |= {"close": None} if during and own else {}
+            continue
+        if isinstance(entry, Request):
+            own, requests[flow] = during, "GET /ws"
+        elif isinstance(entry, Message) and entry.direction is UP:
+            own = own or during
+        elif isinstance(entry, Close):
+            gone.add(flow)
+        mine[flow] = own
+        on, speaks = requests.get(flow, ""), False
+        if flow not in gone and isinstance(entry, Response):
+            shape = "{}" if entry.body else ""
+            received |= (
+                {Sign(label=f"{entry.status} to {on or '?'}", flow=on, shape=shape): 1} if during and own else {}
+            )
+        elif flow not in gone and isinstance(entry, Message) and "tick" in str(entry.data):
+            speaks = True
+            received[Sign(label="tick", flow=on, shape="{type:text}")] += int(during and own)
+        touched = touched or (during and (own or speaks))
+    return Traffic(received=+received, touched=touched, fired=tuple(rules))
+
+
+def test_the_tests_that_a_run_did_not_have_cost_one_look_at_its_journal() -> None:
+    looks = []
+
+    class Watched(tuple[Entry, ...]):
+        __slots__ = ()
+
+        def __iter__(self) -> Iterator[Entry]:
+            looks.append(self)
+            return super().__iter__()
+
+    steady = Traffic(received={}, touched=True)
+    had = {str(n): TestRun(test=str(n), outcome=Outcome.PASSED, traffic=steady) for n in range(9)}
+    control = SuiteRun(tests=had, journal=(), output="", code=0)
+    run = SuiteRun(tests={}, journal=Watched([*opened("1", 0), fired("1", 1)]), output="", code=2)
+    verdicts = [str(row["it"].verdict) for row in judgements(control, {"it": run}).values()]
+    assert (verdicts, len(looks)) == (["noticed"] * 9, 1)
 
 
 def test_a_sign_is_about_shape_and_not_about_values() -> None:
