@@ -7,8 +7,10 @@ went from one recording to another keeps its ids.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from simulator.core.correlation import COMPOSED, PAIRED, TIME, Part, Plan, Variable
 from simulator.core.events import Event
@@ -77,7 +79,16 @@ def _header(headers: Sequence[Header]) -> Header:
         created=min(header.created for header in headers),
         services=tuple(Service(name=name, origins=tuple(urls)) for name, urls in origins.items()),
         correlate=tuple(item for header in headers for item in header.correlate or ()),
+        match={place: rule for header in reversed(headers) for place, rule in header.match.items()},
+        ignore=_joined(header.ignore for header in headers),
+        redacted=sum((Counter(header.redacted) for header in headers), Counter[str]()),
+        standins=_joined(header.standins for header in headers),
     )
+
+
+def _joined(lists: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    """Everything that is in one of them, once."""
+    return tuple(dict.fromkeys(chain.from_iterable(lists)))
 
 
 def _moved(flow: FlowScript, part: _Part) -> FlowScript:

@@ -120,3 +120,20 @@ def test_a_recording_beside_its_copy_says_what_it_says_alone(played: Recording) 
     heard = briefly(alone.says(100_000))
     assert briefly(twice.says(100_000)) == heard
     assert not twice.notes("followed")
+
+
+def test_what_the_headers_say_of_matching_and_secrets_is_joined() -> None:
+    def said(standins: tuple[str, ...], rule: str | int, **redacted: int) -> Recording:
+        match = {"/ws > order": rule, f"POST /{standins[0]} > json.$.a": "exact"}
+        ignore = ("GET /x > json.$.at", f"GET /{standins[0]} > json.$.at")
+        return recording(
+            get("1", 0, "/x"), answer("1", 10), standins=standins, match=match, ignore=ignore, redacted=redacted
+        )
+
+    one, other = said(("a", "b"), 3, password=1, jwt=2), said(("c", "b"), "recorded", jwt=5)
+    header = compile_corpus([("one", one), ("other", other)]).recording.header
+    assert header.standins == ("a", "b", "c")
+    assert header.redacted == {"password": 1, "jwt": 7}
+    assert header.ignore == ("GET /x > json.$.at", "GET /a > json.$.at", "GET /c > json.$.at")
+    both = {"POST /a > json.$.a": "exact", "POST /c > json.$.a": "exact"}
+    assert header.match == {"/ws > order": 3, **both}, "of two orders that of the first, as it answers first"
