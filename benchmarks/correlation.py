@@ -17,12 +17,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from simulator.core.correlation import SENT, Variable, plan, propose
 from simulator.core.jsontext import MISSING
-from simulator.core.nested import nested_json
-from simulator.core.occurrences import Occurrence, occurrences
 from simulator.core.recording import Recording
-from simulator.core.twins import twins
+from simulator.core.values.correlation import SENT, Variable, plan, propose
+from simulator.core.values.nested import nested_json
+from simulator.core.values.occurrences import Occurrence, occurrences
+from simulator.core.values.twins import twins
 from simulator.files.locate import find_recording
 from simulator.files.reader import load
 

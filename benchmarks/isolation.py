@@ -26,8 +26,8 @@ from simulator.core.events import Direction, Event, Message, Request, Response
 from simulator.core.recording import Header, Recording, Service
 from simulator.core.script import compile_script
 from simulator.core.settings import Settings
-from simulator.core.tokens import sign
 from simulator.core.units import MILLISECOND, SECOND
+from simulator.core.values.tokens import sign
 from simulator.live.server import ReplayServer
 
 CREATED: Final = 1_757_400_000 * SECOND

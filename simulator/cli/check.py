@@ -13,11 +13,11 @@ from simulator.cli.explain import correlations, explained
 from simulator.cli.opening import open_script
 from simulator.cli.options import script_of
 from simulator.cli.tables import console_for
-from simulator.core.advice import advice
-from simulator.core.conflicts import conflicts
-from simulator.core.correlation import propose
 from simulator.core.errors import FaultError, RecordingError, StagesimError
+from simulator.core.matching.advice import advice
+from simulator.core.matching.conflicts import conflicts
 from simulator.core.script import Script
+from simulator.core.values.correlation import propose
 from simulator.files.components import FILE_NAME, check_components
 from simulator.files.faultfiles import read_fault
 from simulator.files.locate import RECORDING_ENDINGS, find_recording, recording_names, shipped

@@ -12,7 +12,7 @@ from simulator.cli import options
 from simulator.cli.replay import warn
 from simulator.core.errors import StagesimError
 from simulator.core.events import Direction, Event, Request
-from simulator.core.matching import label
+from simulator.core.matching.compare import label
 from simulator.core.recording import Recording
 from simulator.files.named import recording_of
 from simulator.live.driver import PATIENCE, LiveDriver

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from simulator.core.correlation import SENT, uncorrelated
-from simulator.core.evidence import findings, left_alone
 from simulator.core.jsontext import Json
 from simulator.core.recording import Correlation, Recording
 from simulator.core.script import Script
+from simulator.core.values.correlation import SENT, uncorrelated
+from simulator.core.values.evidence import findings, left_alone
 
 _LONGEST = 44
 

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from simulator.cli.tables import table
 from simulator.core.journal import Note
-from simulator.core.matching import NearMiss
+from simulator.core.matching.compare import NearMiss
 from simulator.files.redaction import Redactor
 from simulator.files.redaction.notes import redacted_entry
 

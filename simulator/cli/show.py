@@ -17,7 +17,7 @@ from simulator.cli.tables import console_for
 from simulator.core.errors import StagesimError
 from simulator.core.events import Chunk, Close, Direction, Event, Message, Request, Response
 from simulator.core.journal import Entry, Note
-from simulator.core.matching import label
+from simulator.core.matching.compare import label
 from simulator.core.units import NEVER, Time, duration, seconds
 from simulator.core.visible import visible
 from simulator.files.lines import entry_line, header_line

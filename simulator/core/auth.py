@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final, TypeVar
 
-from simulator.core.clients import tokens
 from simulator.core.events import Close, Direction, Request, Response
-from simulator.core.ids import is_credential_name, is_jwt
 from simulator.core.jsontext import dump
-from simulator.core.matching import is_upgrade_request
-from simulator.core.places import query_items
+from simulator.core.matching.clients import tokens
+from simulator.core.matching.compare import is_upgrade_request
 from simulator.core.script import FlowScript
-from simulator.core.tokens import SIMULATOR_KEY, claims_of, is_signed
 from simulator.core.units import SECOND, Time
+from simulator.core.values.ids import is_credential_name, is_jwt
+from simulator.core.values.places import query_items
+from simulator.core.values.tokens import SIMULATOR_KEY, claims_of, is_signed
 
 Found = TypeVar("Found")
 

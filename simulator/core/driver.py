@@ -9,14 +9,14 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field, replace
 
-from simulator.core.bindings import Bindings, Scope
-from simulator.core.correlation import ECHOED, MINTED, TOKEN, Part, Plan, Variable
 from simulator.core.events import Chunk, Direction, Event, Request, Reset, ends_link
-from simulator.core.matching import is_heartbeat
+from simulator.core.matching.compare import is_heartbeat
+from simulator.core.matching.replies import choose_expectation
 from simulator.core.recording import Recording
-from simulator.core.replies import choose_expectation
 from simulator.core.script import Expectation, find_causes
 from simulator.core.units import Time
+from simulator.core.values.bindings import Bindings, Scope
+from simulator.core.values.correlation import ECHOED, MINTED, TOKEN, Part, Plan, Variable
 
 _OWN = "own"
 """The kind of what the client made itself, and so sends as it was recorded."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from simulator.core.cookies import settled
 from simulator.core.events import Event, Message, Request, Response, hastened
-from simulator.core.origins import Origins
 from simulator.core.recording import Recording
 from simulator.core.settings import Settings
 from simulator.core.underway import LiveFlow
 from simulator.core.upgrade import agreed
+from simulator.core.values.cookies import settled
+from simulator.core.values.origins import Origins
 
 
 class Forms:

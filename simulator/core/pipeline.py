@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from simulator.core.events import Close, Direction, Event, Message, Request, Response, is_upgrade
 from simulator.core.fault import Context, Mode
 from simulator.core.jsontext import Json
-from simulator.core.matching import label
+from simulator.core.matching.compare import label
 from simulator.core.rule import Rule
 from simulator.core.units import NEVER, Time
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from simulator.core.events import Event, Request
 from simulator.core.jsontext import MISSING, at_path, path_text
-from simulator.core.matching import label, shown
-from simulator.core.places import json_of
+from simulator.core.matching.compare import label, shown
 from simulator.core.recording import Recording
 from simulator.core.rule import Condition, Rule, Selector
+from simulator.core.values.places import json_of
 
 _SUGGESTED = 3
 

@@ -26,7 +26,7 @@ class Correlation:
 
     `kind` says who made it: 'echoed' values come from the client, 'minted' ones from the server; 'token' is a
     minted JWT. 'paired' ones come from the client as well, and mean something at these places of one flow only, as
-    the counter of a JSON-RPC client does. Places are written as in `simulator.core.places`.
+    the counter of a JSON-RPC client does. Places are written as in `simulator.core.values.places`.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Header:
     """What a recording says of itself. `created` is the wall time of its start, in µs since the Unix epoch.
 
     `correlate` is None as long as nobody has looked; `ignore` lists places that neither correlate nor are
-    compared, `match` those where values must be equal, see `simulator.core.overrides`.
+    compared, `match` those where values must be equal, see `simulator.core.matching.overrides`.
     `redacted` counts the secrets that were replaced, by kind; `standins` are digests of what replaced them.
     """
 

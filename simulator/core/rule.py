@@ -10,8 +10,8 @@ from typing import Literal
 from simulator.core.events import Close, Direction, Event, Message, Request, Response, is_upgrade
 from simulator.core.fault import Fault, Mode
 from simulator.core.jsontext import MISSING, Json, MaybeJson, Path, values_at
-from simulator.core.places import json_of
 from simulator.core.units import Time
+from simulator.core.values.places import json_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from simulator.core import correlation
 from simulator.core.errors import RecordingError
 from simulator.core.events import Close, Direction, Event, Message, Ping, Pong, Request, Response, is_upgrade
-from simulator.core.matching import is_heartbeat
-from simulator.core.overrides import NO_RULES, Overrides, Rules, overrides
-from simulator.core.places import route
+from simulator.core.matching.compare import is_heartbeat
+from simulator.core.matching.overrides import NO_RULES, Overrides, Rules, overrides
 from simulator.core.recording import Recording
 from simulator.core.sendable import check_sendable
 from simulator.core.units import MILLISECOND, Time
+from simulator.core.values import correlation
+from simulator.core.values.places import route
 
 BREATH = 5 * MILLISECOND
 """How close to a message a heartbeat is part of the same burst."""

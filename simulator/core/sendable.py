@@ -8,7 +8,7 @@ from typing import Final
 
 from simulator.core.errors import RecordingError
 from simulator.core.events import Chunk, Close, End, Event, Headers, Ping, Pong, Request, Response, is_upgrade
-from simulator.core.matching import is_upgrade_request
+from simulator.core.matching.compare import is_upgrade_request
 from simulator.core.recording import Recording
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")

@@ -10,8 +10,6 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from simulator.core.auth import refuse
-from simulator.core.bindings import Bindings
-from simulator.core.clients import Client, Clients, next_take, same
 from simulator.core.events import (
     Close,
     Continuation,
@@ -28,9 +26,9 @@ from simulator.core.events import (
 from simulator.core.forms import Forms
 from simulator.core.journal import Journal, Note
 from simulator.core.jsontext import Json
-from simulator.core.matching import is_upgrade_request, label
-from simulator.core.pipeline import PAST, FlowView, Stage
-from simulator.core.replies import (
+from simulator.core.matching.clients import Client, Clients, next_take, same
+from simulator.core.matching.compare import is_upgrade_request, label
+from simulator.core.matching.replies import (
     Choice,
     answering,
     choose_flow,
@@ -38,13 +36,15 @@ from simulator.core.replies import (
     policy_close,
     protocol_answer,
 )
+from simulator.core.matching.takes import Switch, Take, Takes
+from simulator.core.pipeline import PAST, FlowView, Stage
 from simulator.core.rule import Rule
 from simulator.core.schedule import Schedule
 from simulator.core.script import Expectation, Reaction, Script, exchanges
 from simulator.core.settings import Settings
-from simulator.core.takes import Switch, Take, Takes
 from simulator.core.underway import FlowError, Item, LiveFlow, Queue
 from simulator.core.units import Time
+from simulator.core.values.bindings import Bindings
 
 
 class Session:

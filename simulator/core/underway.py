@@ -8,13 +8,13 @@ import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from simulator.core.bindings import Bindings
-from simulator.core.clients import Client
 from simulator.core.events import Bytes, Close, Direction, Event, Message, continuations
+from simulator.core.matching.clients import Client
+from simulator.core.matching.takes import Takes
 from simulator.core.pipeline import FlowView, Stage
 from simulator.core.script import FlowScript
-from simulator.core.takes import Takes
 from simulator.core.units import MILLISECOND, NEVER, Time
+from simulator.core.values.bindings import Bindings
 
 HASTE = 250 * MILLISECOND
 """By so much a client may be faster than the recorded one without being answered out of order.

@@ -11,8 +11,8 @@ from simulator.core import jsontext
 from simulator.core.errors import FaultError
 from simulator.core.events import Event, Message
 from simulator.core.fault import Context, Fault, Kinds
-from simulator.core.ids import fresh, has_random_part, is_id_name
 from simulator.core.jsontext import MISSING, Json, Path
+from simulator.core.values.ids import fresh, has_random_part, is_id_name
 from simulator.faults.rawframes import MESSAGES
 
 

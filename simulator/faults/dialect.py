@@ -10,7 +10,7 @@ from simulator.core import jsontext
 from simulator.core.events import Event, Message
 from simulator.core.fault import Context, Fault, Kinds
 from simulator.core.jsontext import MISSING, Json, Path
-from simulator.core.matching import is_discriminator
+from simulator.core.matching.compare import is_discriminator
 from simulator.faults.rawframes import MESSAGES
 
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from simulator.core.events import Direction, Event, Request, Reset, Response, is_upgrade
 from simulator.core.fault import Context, Fault, Kinds, delayed, sent
-from simulator.core.matching import is_upgrade_request
+from simulator.core.matching.compare import is_upgrade_request
 from simulator.core.units import NEVER, SECOND, Duration
 
 

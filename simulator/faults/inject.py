@@ -11,8 +11,8 @@ from simulator.core.errors import FaultError
 from simulator.core.events import Direction, Event, Message
 from simulator.core.fault import FRAMES, Context, Fault, Kinds, Mode, delayed, require, sent
 from simulator.core.jsontext import MISSING, Json
-from simulator.core.places import json_of
 from simulator.core.units import Duration
+from simulator.core.values.places import json_of
 from simulator.faults.rawframes import MESSAGES
 
 

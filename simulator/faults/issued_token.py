@@ -10,10 +10,10 @@ from typing import Any, ClassVar, Literal
 
 from simulator.core.events import Event, Message, Response, header
 from simulator.core.fault import Context, Fault, Kinds
-from simulator.core.ids import with_jwts
-from simulator.core.places import filled, slots
-from simulator.core.tokens import OTHER_KEY, claims_of, moved, sign
 from simulator.core.units import SECOND, Duration
+from simulator.core.values.ids import with_jwts
+from simulator.core.values.places import filled, slots
+from simulator.core.values.tokens import OTHER_KEY, claims_of, moved, sign
 
 _JWT_BEGINS = "eyJ"
 """A JWT is base64url of a JSON object, and so are its claims (RFC 7519 §7.1)."""

@@ -9,7 +9,7 @@ from typing import ClassVar
 from simulator.core.events import Direction, Event, Request
 from simulator.core.fault import Context, Fault, Kinds, delayed
 from simulator.core.jsontext import Json
-from simulator.core.matching import is_upgrade_request
+from simulator.core.matching.compare import is_upgrade_request
 from simulator.core.units import Duration
 from simulator.faults.answers import answer, require_sendable
 

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 from simulator.core.events import Direction, Event, Ping, Pong, Response
 from simulator.core.fault import ANY, Context, Fault, Kinds, Mode
-from simulator.core.matching import is_heartbeat
+from simulator.core.matching.compare import is_heartbeat
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
 from simulator.core.auth import WHY, recorded_refusal
-from simulator.core.clients import tokens
 from simulator.core.events import Close, Direction, Event, Message, Request, Response, is_upgrade
 from simulator.core.fault import Context, Fault, Kinds, delayed, sent
 from simulator.core.jsontext import Json
-from simulator.core.matching import is_upgrade_request
-from simulator.core.tokens import claims_of
+from simulator.core.matching.clients import tokens
+from simulator.core.matching.compare import is_upgrade_request
 from simulator.core.units import MILLISECOND, SECOND, Duration
+from simulator.core.values.tokens import claims_of
 from simulator.faults.answers import answer, require_sendable
 from simulator.faults.close import require_close
 

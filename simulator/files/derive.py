@@ -11,9 +11,9 @@ from typing import Any
 
 from simulator.core.events import Direction, Event, Message, Request, Response, is_upgrade
 from simulator.core.jsontext import leaves, path_text
-from simulator.core.matching import discriminator, is_discriminator, is_heartbeat, label
-from simulator.core.places import json_of
+from simulator.core.matching.compare import discriminator, is_discriminator, is_heartbeat, label
 from simulator.core.recording import Recording
+from simulator.core.values.places import json_of
 from simulator.files.faultfiles import LoadedFault, fault_of
 from simulator.files.yamlfile import dump_yaml
 

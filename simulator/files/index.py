@@ -14,16 +14,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from simulator.core import correlation
-from simulator.core.correlation import Plan
 from simulator.core.events import Chunk, Event, Message, Response
 from simulator.core.journal import Note
 from simulator.core.lazy import Lazy
-from simulator.core.matching import is_heartbeat
-from simulator.core.places import Slot
+from simulator.core.matching.compare import is_heartbeat
 from simulator.core.recording import Header, Recording
 from simulator.core.script import Script, cut
 from simulator.core.sendable import sendable
+from simulator.core.values import correlation
+from simulator.core.values.correlation import Plan
+from simulator.core.values.places import Slot
 from simulator.files.indexed import VARIABLE, Lines
 from simulator.files.lines import header_line
 from simulator.files.reader import open_lines, ordered, read_entries, read_header

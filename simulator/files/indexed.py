@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any, Final
 from weakref import finalize
 
-from simulator.core.correlation import Part, Plan, Variable
 from simulator.core.errors import RecordingError
 from simulator.core.events import Event, Request
 from simulator.core.journal import Note
 from simulator.core.lazy import Lazy
-from simulator.core.overrides import Overrides, overrides
-from simulator.core.places import Slot, route
+from simulator.core.matching.overrides import Overrides, overrides
 from simulator.core.recording import Correlation, Header, Recording
 from simulator.core.script import Expectation, FlowScript, Reaction, Script
+from simulator.core.values.correlation import Part, Plan, Variable
+from simulator.core.values.places import Slot, route
 from simulator.files.reader import entry_at
 
 VARIABLE: Final = tuple(each.name for each in fields(Variable) if each.name not in ("number", "parts"))

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from simulator.core import jsontext
-from simulator.core.overrides import problem_with
+from simulator.core.matching.overrides import problem_with
 
 Seconds = Annotated[float, Field(ge=0, le=1e9, description="seconds since the recording began")]
 Size = Annotated[int, Field(ge=0)]

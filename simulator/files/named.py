@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
-from simulator.core.corpus import compile_corpus
 from simulator.core.errors import FaultError, StagesimError
+from simulator.core.matching.corpus import compile_corpus
 from simulator.core.recording import Recording
 from simulator.core.rule import Rule
 from simulator.core.script import Script

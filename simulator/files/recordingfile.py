@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from simulator.core.correlation import propose
 from simulator.core.events import Event
 from simulator.core.recording import Header, Service
 from simulator.core.units import Time
+from simulator.core.values.correlation import propose
 from simulator.files.reader import load
 from simulator.files.redaction import Redactor
 from simulator.files.upstreams import Upstream

@@ -110,7 +110,7 @@ def _code() -> str:
     """What this code is known by: another one may find other correlations."""
     package = Path(simulator.__file__).parent
     found = hashlib.blake2s(simulator.__version__.encode())
-    for module in sorted([*package.glob("core/*.py"), *package.glob("files/*.py")]):
+    for module in sorted([*package.rglob("core/**/*.py"), *package.rglob("files/**/*.py")]):
         stat = module.stat()
         found.update(f"{module.name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
     return found.hexdigest()

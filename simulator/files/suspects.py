@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from simulator.core.events import Event
-from simulator.core.matching import label
+from simulator.core.matching.compare import label
 from simulator.core.recording import Recording
 from simulator.files.redaction import Redactor
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from simulator.core.events import Direction, Event, Message, Request, Response
 from simulator.core.journal import Entry, Note
-from simulator.core.matching import NearMiss, label
+from simulator.core.matching.compare import NearMiss, label
 from simulator.core.units import Time, duration, seconds
 from simulator.core.visible import visible
 from simulator.files.redaction import Redactor

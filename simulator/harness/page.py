@@ -9,7 +9,7 @@ from importlib.resources import files
 from simulator.core.events import Bytes, Chunk, Direction, Message, Request, Response
 from simulator.core.journal import Entry, Note
 from simulator.core.jsontext import Json
-from simulator.core.matching import label
+from simulator.core.matching.compare import label
 from simulator.core.units import SECOND
 from simulator.files.redaction import Redactor
 from simulator.files.redaction.notes import redacted_text

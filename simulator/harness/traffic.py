@@ -27,10 +27,10 @@ from simulator.core.events import (
 )
 from simulator.core.journal import Entry, Note
 from simulator.core.jsontext import parse_object
-from simulator.core.matching import is_heartbeat, label
-from simulator.core.places import json_of
+from simulator.core.matching.compare import is_heartbeat, label
 from simulator.core.serversent import EventStream, is_event_stream
 from simulator.core.units import NEVER, Time
+from simulator.core.values.places import json_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

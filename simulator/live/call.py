@@ -29,8 +29,8 @@ from simulator.core.events import (
     Response,
     header,
 )
-from simulator.core.places import with_length
 from simulator.core.units import Time
+from simulator.core.values.places import with_length
 from simulator.files.upstreams import PORTS
 from simulator.live.connection import MAX_HEAD, reset
 from simulator.live.frames import FrameParser, UnknownExtensionError, encode, frame_parsers, negotiated

@@ -36,9 +36,9 @@ from simulator.core.events import (
     header,
     is_upgrade,
 )
-from simulator.core.matching import is_upgrade_request
-from simulator.core.places import with_length
+from simulator.core.matching.compare import is_upgrade_request
 from simulator.core.units import Time
+from simulator.core.values.places import with_length
 from simulator.live.frames import FrameParser, encode, encode_frames, frame_parsers, negotiated
 from simulator.live.handshake import switching
 from simulator.live.tls import Tell

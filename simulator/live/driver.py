@@ -10,14 +10,14 @@ from urllib.parse import SplitResult, urlsplit
 
 import h11
 
-from simulator.core.correlation import plan
 from simulator.core.driver import Driver, client_plan
 from simulator.core.errors import StagesimError
 from simulator.core.events import Chunk, Direction, Event, Request, Reset, Response, ends_link
-from simulator.core.matching import label
+from simulator.core.matching.compare import label
 from simulator.core.recording import Recording
 from simulator.core.sendable import check_sendable
 from simulator.core.units import SECOND, Time
+from simulator.core.values.correlation import plan
 from simulator.live.call import Call
 from simulator.live.clock import RealClock
 

@@ -11,8 +11,8 @@ import pytest
 from simulator.core.auth import Auth, AuthMode
 from simulator.core.events import Close, Event, Message, Response, header
 from simulator.core.recording import Recording
-from simulator.core.tokens import OTHER_KEY, sign
 from simulator.core.units import MILLISECOND, SECOND
+from simulator.core.values.tokens import OTHER_KEY, sign
 from tests.conversations import CREATED, DOWN, UPGRADE, recording
 from tests.core.playing import Staging, answer, brief, data, get, message, post, upgrade
 

@@ -15,8 +15,8 @@ from simulator.core.events import Event, Headers, Message, Request, Response, he
 from simulator.core.script import compile_script
 from simulator.core.session import Session
 from simulator.core.settings import Settings
-from simulator.core.tokens import sign
 from simulator.core.units import MILLISECOND
+from simulator.core.values.tokens import sign
 from tests.conversations import CREATED, UP, UPGRADE
 
 SCRIPT = compile_script(visited())

@@ -13,10 +13,10 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.correlation import SERVICES, judged, recorded
-from simulator.core.correlation import propose
 from simulator.core.events import Direction, Event, Message, Request
 from simulator.core.recording import Recording
 from simulator.core.units import MILLISECOND, SECOND
+from simulator.core.values.correlation import propose
 from tests.core.playing import Staging
 
 MISSED = {

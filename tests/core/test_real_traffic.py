@@ -11,10 +11,8 @@ from dataclasses import replace
 
 import pytest
 
-from simulator.core.correlation import COMPOSED, plan, propose
 from simulator.core.events import Event, Message, Request, Response
-from simulator.core.inside import Finder, can_stand_inside
-from simulator.core.matching import compare, label
+from simulator.core.matching.compare import compare, label
 from simulator.core.recording import Recording
 from simulator.core.script import compile_script
 from simulator.core.session import Session
@@ -22,6 +20,8 @@ from simulator.core.settings import Settings
 from simulator.core.simulation import simulate
 from simulator.core.underway import HASTE
 from simulator.core.units import MILLISECOND, SECOND
+from simulator.core.values.correlation import COMPOSED, plan, propose
+from simulator.core.values.inside import Finder, can_stand_inside
 from tests.conversations import CREATED, DOWN, UP, UPGRADE, recording, text
 
 KERNEL, OTHER = "7e9818f7-6022-468b-b16e-a003117e7c1d", "0b117d00-94f1-4496-d6ce-633f5db65311"

@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 
-from simulator.core.correlation import plan
 from simulator.core.errors import RecordingError
 from simulator.core.events import Close, Direction, Event, Message, Ping, Pong, Response
 from simulator.core.recording import Recording, Service
 from simulator.core.script import compile_script, find_causes, greetings
 from simulator.core.units import MILLISECOND
+from simulator.core.values.correlation import plan
 from tests.conversations import DOWN, UP, agent_run, recording, recordings
 from tests.core.playing import answer, down, get, message, post, socket, up, upgrade
 

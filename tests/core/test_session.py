@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.core.events import Bytes, Chunk, Close, End, Event, Message, Ping, Pong, Response
-from simulator.core.matching import NearMiss
+from simulator.core.matching.compare import NearMiss
 from simulator.core.recording import Recording, Service
 from simulator.core.rule import Rule
 from simulator.core.units import MILLISECOND, SECOND

@@ -21,8 +21,8 @@ import jwt
 from simulator.core.events import Close, Event, Request, Response
 from simulator.core.recording import Recording
 from simulator.core.rule import Rule
-from simulator.core.tokens import SIMULATOR_KEY, sign
 from simulator.core.units import MILLISECOND, SECOND, Time
+from simulator.core.values.tokens import SIMULATOR_KEY, sign
 from simulator.faults.registry import all_faults
 from simulator.live.clock import ManualClock
 from simulator.live.server import ReplayServer

@@ -17,7 +17,6 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator.core import tokens
 from simulator.core.events import (
     EVENT_CLASSES,
     Bytes,
@@ -34,6 +33,7 @@ from simulator.core.events import (
     Response,
     header,
 )
+from simulator.core.values import tokens
 from simulator.files.redaction import Redactor
 
 KEY = "the secret key of somebody's auth service"

@@ -19,7 +19,7 @@ from simulator.core.auth import Auth, AuthMode
 from simulator.core.events import Request, Response
 from simulator.core.recording import Recording
 from simulator.core.settings import Settings
-from simulator.core.tokens import SIMULATOR_KEY, sign
+from simulator.core.values.tokens import SIMULATOR_KEY, sign
 from simulator.live.server import ReplayServer
 from tests.conversations import CREATED, DOWN, UPGRADE, recording, text
 from tests.live.test_replay import replaying, ws

@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from simulator.core.errors import StagesimError
 from simulator.core.events import Chunk, End, Message, Request, Reset, Response
-from simulator.core.matching import NearMiss
+from simulator.core.matching.compare import NearMiss
 from simulator.core.recording import Recording, Service
 from simulator.core.rule import Condition, Rule, Selector, Trigger
 from simulator.core.script import compile_script

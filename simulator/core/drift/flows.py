@@ -10,9 +10,9 @@ from simulator.core.drift.align import Keys, align
 from simulator.core.drift.items import Item, items_of
 from simulator.core.drift.sides import Side, travels
 from simulator.core.events import Event, Request
-from simulator.core.matching import is_upgrade_request, is_volatile
-from simulator.core.places import segments
+from simulator.core.matching.compare import is_upgrade_request, is_volatile
 from simulator.core.units import Time
+from simulator.core.values.places import segments
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

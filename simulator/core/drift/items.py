@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from simulator.core import jsontext
-from simulator.core.coding import decoded
 from simulator.core.drift.align import Keys
 from simulator.core.drift.sides import Side, Variables
 from simulator.core.events import (
@@ -28,10 +27,11 @@ from simulator.core.events import (
     is_upgrade,
 )
 from simulator.core.jsontext import MISSING, Json, Path
-from simulator.core.matching import discriminator, is_heartbeat
-from simulator.core.places import segments, slots
+from simulator.core.matching.compare import discriminator, is_heartbeat
 from simulator.core.serversent import EventStream, is_event_stream
 from simulator.core.units import Time
+from simulator.core.values.coding import decoded
+from simulator.core.values.places import segments, slots
 
 Document = dict[str, Json]
 

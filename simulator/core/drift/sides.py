@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from simulator.core.correlation import COMPOSED, TIME, TOKEN, Plan, Variable, plan
-from simulator.core.ids import has_random_part, is_id_name, is_jwt, is_secret_name, without_ids
 from simulator.core.jsontext import Json, Path
-from simulator.core.origins import Origins
 from simulator.core.recording import Recording, standin_digest
-from simulator.core.timestamps import is_timestamp, looks_like_time, without_dates
 from simulator.core.units import Time
+from simulator.core.values.correlation import COMPOSED, TIME, TOKEN, Plan, Variable, plan
+from simulator.core.values.ids import has_random_part, is_id_name, is_jwt, is_secret_name, without_ids
+from simulator.core.values.origins import Origins
+from simulator.core.values.timestamps import is_timestamp, looks_like_time, without_dates
 
 ID_HOLE, TIME_HOLE, SECRET_HOLE = "{id}", "{time}", "{secret}"
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from simulator.core import jsontext
-from simulator.core.correlation import ECHOED, Variable
 from simulator.core.drift.differences import Difference, Kind
 from simulator.core.drift.items import Item, json_type, place_of, shown
 from simulator.core.drift.sides import Side, may_be, travels
 from simulator.core.events import Direction
 from simulator.core.jsontext import MISSING, Json, MaybeJson, Path
+from simulator.core.values.correlation import ECHOED, Variable
 
 _KINDS: Final = {("status",): Kind.STATUS, ("code",): Kind.CODE}
 

@@ -8,10 +8,10 @@ from typing import Final
 from urllib.parse import parse_qsl
 
 import simulator
-from simulator.core.coding import decoded
 from simulator.core.events import Direction, Headers, Message, Request, Reset, Response, header
 from simulator.core.recording import Recording
 from simulator.core.units import MILLISECOND, SECOND, Time
+from simulator.core.values.coding import decoded
 from simulator.files.exporters.exchanges import Exchange, exchanges
 from simulator.files.losses import Losses
 

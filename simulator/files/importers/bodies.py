@@ -6,8 +6,8 @@ import re
 from email.message import Message as MimeHeaders
 from typing import Final
 
-from simulator.core.coding import codings, decoded, encoder
 from simulator.core.events import Headers, header
+from simulator.core.values.coding import codings, decoded, encoder
 from simulator.files.fields import resized
 from simulator.files.losses import Losses
 

@@ -10,7 +10,6 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Final, TypeVar
 
-from simulator.core.coding import codings, decoded
 from simulator.core.events import (
     Bytes,
     Chunk,
@@ -27,6 +26,7 @@ from simulator.core.events import (
     header,
     refitted,
 )
+from simulator.core.values.coding import codings, decoded
 from simulator.files.fields import resized
 from simulator.files.redaction import names
 from simulator.files.redaction.edits import Edit, applied, moved

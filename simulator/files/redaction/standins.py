@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import jwt as pyjwt
 
-from simulator.core import tokens
 from simulator.core.recording import standin_digest
+from simulator.core.values import tokens
 from simulator.files.redaction import names, shapes
 
 _PEM_LINE: Final = re.compile(r"-----[^-\r\n]{1,64}-----")

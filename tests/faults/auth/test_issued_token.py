@@ -11,8 +11,8 @@ from websockets.asyncio.client import connect
 
 from simulator.core.events import Message, Request, Response
 from simulator.core.recording import Recording
-from simulator.core.tokens import OTHER_KEY, SIMULATOR_KEY, sign
 from simulator.core.units import SECOND
+from simulator.core.values.tokens import OTHER_KEY, SIMULATOR_KEY, sign
 from simulator.faults.issued_token import IssuedTokenFault
 from tests.conversations import CREATED, DOWN, UPGRADE, recording
 from tests.faults.http.web import aio_client, fired, http_client, replaying, run

@@ -15,8 +15,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from simulator.core.events import Message, Request, Response
 from simulator.core.recording import Recording
 from simulator.core.rule import Rule, Selector, Trigger
-from simulator.core.tokens import sign
 from simulator.core.units import MILLISECOND, SECOND
+from simulator.core.values.tokens import sign
 from simulator.faults.token import TokenFault
 from simulator.live.clock import ManualClock
 from simulator.live.server import ReplayServer

@@ -1,0 +1,169 @@
+"""Bindings: what the recorded values are called in this run, per flow and per client."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from simulator.core.events import Event
+from simulator.core.jsontext import MISSING, Json, MaybeJson
+from simulator.core.matching.overrides import Paired
+from simulator.core.units import Time
+from simulator.core.values.correlation import COMPOSED, PAIRED, SENT, TIME, TOKEN, Plan, Variable
+from simulator.core.values.ids import fresh, is_distinctive, is_unspaced
+from simulator.core.values.places import filled, slots, value_at
+from simulator.core.values.timestamps import moved
+from simulator.core.values.tokens import resign
+
+_TRIES: Final = 50
+_INTEGER: Final = re.compile(r"-?[0-9]{1,1000}")
+
+
+@dataclass(slots=True)
+class Scope:
+    """Live values by variable number, and the way back from a live value to what was recorded for it."""
+
+    live: dict[int, Json] = field(default_factory=dict)
+    recorded: dict[str, tuple[Json, ...]] = field(default_factory=dict)
+    paired: dict[str, set[Json]] = field(default_factory=dict)
+
+    def bind(self, variable: Variable, value: Json) -> None:
+        self.live[variable.number] = value
+        if variable.kind == PAIRED:
+            self.paired.setdefault(repr(value), set()).add(variable.value)
+            return
+        self.recorded[str(value)] = (variable.value, *variable.also)
+
+
+@dataclass(slots=True)
+class Bindings:
+    """The bindings that one flow sees: its own first, then its client's.
+
+    `minted` is told every value that is made here, and `heard` every one that was learned, so that whoever sends
+    it later is known. `taken` says of a value that it is somebody's already.
+    """
+
+    plan: Plan
+    client: Scope
+    rng: random.Random
+    fresh: bool = True
+    minted: Callable[[str], None] = lambda value: None
+    heard: Callable[[str], None] = lambda value: None
+    taken: Callable[[str], bool] = lambda value: False
+    own: Scope = field(default_factory=Scope)
+
+    def learn(self, index: int, live: Event) -> None:
+        """Pair the values of a live event with those of the recorded event that it matched."""
+        uses = self.plan.at(index)
+        if not uses:
+            return
+        values = dict(slots(live))
+        for slot, variable in uses:
+            value = values.get(slot, MISSING)
+            if value is not MISSING and (variable.kind in SENT or self._of(variable) is MISSING):
+                self._bind(variable, value, self.heard)
+
+    def carry(self, said: int, instead: int) -> None:
+        """One recorded event was served where another could have been: their values are called the same."""
+        values = {slot: self._of(variable) for slot, variable in self.plan.at(said)}
+        for slot, variable in self.plan.at(instead):
+            value = values.get(slot, MISSING)
+            if value is not MISSING and variable.kind not in (TIME, COMPOSED):
+                self._bind(variable, value, self.heard)
+
+    def stands_for(self, recorded: Json | Paired, live: Json) -> bool:
+        """Whether a live value is what a recorded one is called in this run."""
+        if isinstance(recorded, Paired):
+            return recorded.value in self.own.paired.get(repr(live), ())
+        key = str(live)
+        return recorded in (self.own.recorded.get(key) or self.client.recorded.get(key, ()))
+
+    def substitute(self, index: int, event: Event, wall: Time) -> Event:
+        """The recorded event as this client must see it, `wall` µs after the epoch."""
+        uses = self.plan.at(index)
+        if not uses:
+            return event
+        made: dict[int, Json] = {}
+        values = {}
+        for slot, variable in uses:
+            value = self._live(variable, index, wall, made) if self.fresh else self._echo(variable)
+            values[slot] = value if variable.kind == PAIRED else _like(value_at(event, slot), value)
+        return filled(event, values)
+
+    def _echo(self, variable: Variable) -> Json:
+        """The value with nothing new in it but what the client sent."""
+        if variable.kind in SENT:
+            known = self._of(variable)
+            return variable.value if known is MISSING else known
+        return _composed(variable, self._echo) if variable.parts else variable.value
+
+    def _of(self, variable: Variable) -> MaybeJson:
+        found = self.own.live.get(variable.number, MISSING)
+        return self.client.live.get(variable.number, MISSING) if found is MISSING else found
+
+    def _live(self, variable: Variable, index: int, wall: Time, made: dict[int, Json]) -> Json:
+        """The live value; what the server makes is made anew each time its first event is served.
+
+        `made` is what this event has been given already.
+        """
+        if variable.number not in made:
+            made[variable.number] = self._found_or_made(variable, index, wall, made)
+        return made[variable.number]
+
+    def _found_or_made(self, variable: Variable, index: int, wall: Time, made: dict[int, Json]) -> Json:
+        known = self._of(variable)
+        if known is not MISSING and (variable.kind in SENT or variable.source != index):
+            return known
+        if variable.kind in SENT:
+            return variable.value
+        if variable.kind == COMPOSED:
+            return _composed(variable, lambda part: self._live(part, index, wall, made))
+        for _ in range(_TRIES):  # a short id may have been made before, for somebody else
+            value = self._made(variable, wall)
+            if variable.parts:
+                value = _composed(variable, lambda part: self._live(part, index, wall, made), self._rest)
+            if variable.kind == TIME or value == variable.value or not self.taken(str(value)):
+                break
+        self._bind(variable, value, self.minted)
+        return value
+
+    def _rest(self, text: str) -> str:
+        """What an id has beside its parts is another if it was made to be unique as well."""
+        return fresh(text, self.rng) if is_distinctive(text) else text
+
+    def _made(self, variable: Variable, wall: Time) -> Json:
+        if variable.kind == TIME:
+            return moved(variable.value, wall - variable.wall)
+        if variable.kind == TOKEN:
+            return resign(str(variable.value), wall - variable.wall, jti=f"{self.rng.getrandbits(128):032x}")
+        return fresh(str(variable.value), self.rng)
+
+    def _bind(self, variable: Variable, value: Json, tell: Callable[[str], None]) -> None:
+        self.own.bind(variable, value)
+        if variable.kind == PAIRED:
+            return
+        self.client.bind(variable, value)
+        if variable.kind == TOKEN or (
+            variable.kind != TIME and is_unspaced(str(value))
+        ):  # many clients may send the same sentence
+            tell(str(value))
+
+
+def _composed(variable: Variable, live: Callable[[Variable], Json], rest: Callable[[str], str] = str) -> str:
+    """The text of a variable with its parts replaced, and what is left made from what it was."""
+    text, end, pieces = str(variable.value), 0, []
+    for part in variable.parts:
+        pieces += [rest(text[end : part.begin]), str(live(part.variable))]
+        end = part.end
+    return "".join([*pieces, rest(text[end:])])
+
+
+def _like(recorded: MaybeJson, value: Json) -> Json:
+    """A live value in the type that stood there: an id seen in a path may stand as a number in a body."""
+    if isinstance(recorded, int) and isinstance(value, str) and _INTEGER.fullmatch(value):
+        return int(value)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return str(value) if isinstance(recorded, str) and number else value

@@ -1,0 +1,43 @@
+"""Occurrences: every value of a recording, one after another, each with where it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from simulator.core.events import Direction, Event, Request
+from simulator.core.jsontext import Json
+from simulator.core.recording import Recording
+from simulator.core.values.places import Slot, place, route, slots
+
+
+class Occurrence(NamedTuple):
+    """A value, its event and the event's number in the recording, its slot there, and the place of all alike."""
+
+    number: int
+    event: Event
+    slot: Slot
+    value: Json
+    place: str
+
+    @property
+    def upstream(self) -> bool:
+        return self.event.direction is Direction.UPSTREAM
+
+
+def occurrences(recording: Recording) -> Iterator[Occurrence]:
+    """Every value of a recording, in order."""
+    routes: dict[str, str] = {}
+    for index, event in enumerate(recording.events):
+        if isinstance(event, Request):
+            routes[event.flow] = route(event)
+        where = routes.get(event.flow, "?")
+        for slot, value in slots(event):
+            yield Occurrence(index, event, slot, value, place(where, event, slot))
+
+
+def key_of(value: Json) -> str | None:
+    """Equal for values that mean the same: 48213 in a body and '48213' in a path."""
+    if isinstance(value, bool) or value is None or value == "":
+        return None
+    return str(value) if isinstance(value, str | int | float) else None
