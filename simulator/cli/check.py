@@ -106,7 +106,8 @@ def _learn(names: Sequence[str], console: Console, *, write: bool, quiet: bool) 
         for text in explained(first, *others):
             console.print(text, markup=False, highlight=False, soft_wrap=True)
     if write:
-        replace_header(paths[0], replace(first.header, correlate=propose(first, *others)))
+        header = replace(first.header, correlate=propose(first, *others))
+        replace_header(paths[0], header)
         console.print(f"{names[0]}: header written", markup=False, highlight=False, soft_wrap=True)
 
 

@@ -66,6 +66,12 @@ def faults_command(ctx: click.Context, graph: bool, symptoms: bool, derive: str 
     """
     if ctx.invoked_subcommand is not None:
         return
+    if out is not None and derive is None:
+        raise StagesimError(
+            "nothing to write without --derive", place="--out", hint="give --derive RECORDING as well"
+        )
+    if graph + symptoms + (derive is not None) > 1:
+        raise click.UsageError("--graph, --symptoms and --derive are one at a time")
     console = console_for()
     if graph:
         console.print(component_tree(find_components(Path.cwd() / "faults")))

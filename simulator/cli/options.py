@@ -57,6 +57,9 @@ class Playing:
 
     def load(self, recordings: Sequence[str], warn: Callable[[str], None], *, offline: bool = False) -> Played:
         """Read the recordings with these names and everything to lay over them. Raises StagesimError."""
+        if self.overrides and not self.faults:
+            hint = "give --fault NAME as well"
+            raise StagesimError("there is no fault whose parameter it could be", place="--set", hint=hint)
         if self.journal is not None:
             check_journal(self.journal, map(find_recording, recordings))
         script = script_of(recordings, warn)

@@ -92,5 +92,7 @@ def _say(recorded: Recorded, out: Path) -> None:
     summary = recorded.summary
     line = f"{out}: {summary.requests} requests, {summary.sockets} WebSockets, {summary.messages} messages"
     click.echo(f"{line}; {recorded.secrets} secrets replaced", err=True)
+    if not summary.requests + summary.sockets:
+        click.echo("nothing was recorded: did the client come to the recorder's address?", err=True)
     if summary.problems:
         click.echo(f"{summary.problems} problems: the recording is not complete", err=True)

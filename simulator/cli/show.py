@@ -61,6 +61,10 @@ def show_command(
 
     It may have any length: it is read as it is drawn, and no further than --to.
     """
+    if end is not None and begin > end:
+        raise StagesimError(
+            f"begins at {seconds(begin)}, after its end", place="--from", hint="give --to a later time"
+        )
     with open_recording(find_recording(recording), warn) as opened:
         header = opened.header
         entries = _until(opened.entries, NEVER if end is None else end)
@@ -78,7 +82,11 @@ def show_command(
         console = console_for()
         origins = ", ".join(f"{service.name} = {' '.join(service.origins)}" for service in header.services)
         console.print(visible(f"{header.title or recording} · {origins}"), markup=False, highlight=False)
-        for page in timeline(chosen):
+        first = next(chosen, None)
+        if first is None:
+            click.echo(f"nothing in {recording} is meant by these options", err=True)
+            return
+        for page in timeline(chain([first], chosen)):
             console.print(page)
 
 

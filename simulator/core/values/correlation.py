@@ -149,8 +149,8 @@ def _kind(sighting: Sighting, data: frozenset[str], known: Twins) -> str | None:
 
 
 def _could_be_made(value: Json) -> bool:
-    """Whether a value that is another in every run can be made anew, and is not better moved in time."""
-    return is_unspaced(value) and has_random_part(value) and not looks_like_time(value)
+    """Whether a value that is another in every run can be made anew: a time is moved, and a path names what is."""
+    return is_unspaced(value) and has_random_part(value) and not looks_like_time(value) and "/" not in str(value)
 
 
 def _travels(value: Json, source: Slot, back: list[Slot]) -> bool:

@@ -179,3 +179,19 @@ def test_a_service_that_was_elsewhere_has_said_the_same() -> None:
 
     assert not twins(one(46077), one(36193)).differing
     assert found(one(46077), one(36193)) == []
+
+
+def test_a_path_that_differs_is_not_made_up() -> None:
+    """Whoever follows it would ask for what is not in the recording."""
+
+    def order(number: int) -> Recording:
+        location = (("Location", f"/orders/{number}"),)
+        return recording(
+            post("1", 0, "/orders", pear=1),
+            answer("1", 10, 201, location, order=number, href=f"/orders/{number}"),
+            get("2", 20, f"/orders/{number}"),
+            answer("2", 30, order=number),
+        )
+
+    sources = [item.source for item in propose(order(48454), order(71787))]
+    assert not [source for source in sources if "location" in source or "href" in source]
