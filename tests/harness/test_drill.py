@@ -19,7 +19,7 @@ from simulator.harness.page import as_html
 from simulator.harness.reports import as_json, as_junit
 from tests.harness import verdicts
 
-FAULTS = """none-orchestrator missing-dependencies status latency reset drop masked-frame duplicate""".split()
+FAULTS = """none-orchestrator missing-dependencies status latency reset drop""".split()
 """The most telling ones: `make verdicts` goes over all of them, time and again."""
 TABLE = verdicts.table()
 TESTS = list(TABLE[FAULTS[0]])
