@@ -50,8 +50,6 @@ def _find(name: str, folder: str, endings: tuple[str, ...], failure: StagesimErr
         return _find(nested[0], folder, endings, failure)
     near = get_close_matches(name, known, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known) or 'none yet'}"
-    if Path(name).is_dir():
-        raise type(failure)("is a folder, expected a file", place=name, hint="name one of the files in it")
     raise type(failure)(f"no such file, and nothing in {folder}/ has this name", place=name, hint=hint)
 
 

@@ -72,7 +72,6 @@ def serving(*words: str, cwd: Path) -> Iterator[tuple[subprocess.Popen[str], lis
         (["run", "golden-path", "--set", "after=3", "--", "true"], "--set: there is no fault"),
         (["faults", "--out", "folder"], "--out: nothing to write"),
         (["show", "golden-path", "--from", "3s", "--to", "1s"], "--from: begins at 3.000 s, after its end"),
-        (["show", "."], ".: is a folder, expected a file"),
         (["record", "--out", "x.jsonl"], "there is nothing to record"),
         (["record", "--upstream", "https://a", "--out", "x.jsonl"], "expected NAME=URL"),
         (["record", "--upstream", "a=https://a", "--out", "bad.jsonl"], "bad.jsonl: exists already"),
