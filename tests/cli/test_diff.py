@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -100,7 +101,7 @@ def test_a_server_that_is_not_there_is_a_problem_and_no_traceback(files: tuple[s
 def test_a_journal_says_where_the_replay_was_and_has_not_drifted(tmp_path: Path) -> None:
     journal = tmp_path / "journal.jsonl"
     speed = ("--speed", "50")
-    driven = ("--", "python", "-m", "simulator", "drive", "golden-path", *speed)
+    driven = ("--", sys.executable, "-m", "simulator", "drive", "golden-path", *speed)
     assert run("run", "golden-path", *speed, "--journal", str(journal), *driven).exit_code == 0
     services = load(journal).recording.header.services
     assert [service.name for service in services] == ["backend", "auth", "frontend"]
