@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from hypothesis import strategies as st
 
 from simulator.core.events import Close, Direction, Event, Message, Ping, Request, Reset, Response
+from simulator.core.matching.corpus import corpus_of
 from simulator.core.recording import Header, Recording, Service
+from simulator.core.script import Script, compile_script
 from simulator.core.units import MILLISECOND, SECOND
 
 UP, DOWN = Direction.UPSTREAM, Direction.DOWNSTREAM
@@ -24,6 +26,10 @@ def recording(*events: Event, **header: object) -> Recording:
         "services": (Service(name="backend", origins=("https://api.staging",)),),
     }
     return Recording(header=Header(**(fields | header)), events=tuple(sorted(events, key=lambda event: event.at)))
+
+
+def corpus(*recordings: tuple[str, Recording]) -> Script:
+    return corpus_of([(name, compile_script(each)) for name, each in recordings])
 
 
 def text(flow: str, at: int, way: Direction, **fields: object) -> Message:

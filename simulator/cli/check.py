@@ -11,7 +11,6 @@ from rich.console import Console
 
 from simulator.cli.explain import correlations, explained
 from simulator.cli.opening import open_script
-from simulator.cli.options import script_of
 from simulator.cli.tables import console_for
 from simulator.core.errors import FaultError, RecordingError, StagesimError
 from simulator.core.matching.advice import advice
@@ -21,6 +20,7 @@ from simulator.core.values.correlation import propose
 from simulator.files.components import FILE_NAME, check_components
 from simulator.files.faultfiles import read_fault
 from simulator.files.locate import RECORDING_ENDINGS, find_recording, recording_names, shipped
+from simulator.files.named import together
 from simulator.files.reader import load
 from simulator.files.suspects import suspects
 from simulator.files.writer import replace_header
@@ -46,10 +46,12 @@ def check_command(files: tuple[str, ...], quiet: bool, explain: bool, learn: boo
         _learn(files, console, write=write, quiet=quiet)
         return
     wrong = leaks = 0
+    scripts: dict[str, Script] = {}
     for name in files:
         try:
             if _is_recording(name):
-                leaks += _recording(name, console, quiet=quiet, explain=explain)
+                scripts[name] = open_script([name])
+                leaks += _recording(name, scripts[name], console, quiet=quiet, explain=explain)
             else:
                 found = list(_fault(name))
                 for problem in found:
@@ -60,9 +62,8 @@ def check_command(files: tuple[str, ...], quiet: bool, explain: bool, learn: boo
         except StagesimError as error:
             click.echo(f"stagesim: {error}", err=True)
             wrong += 1
-    recordings = [name for name in dict.fromkeys(files) if _is_recording(name)]
-    if len(recordings) > 1 and not wrong and not quiet:
-        for conflict in conflicts(script_of(recordings, lambda warning: None)):
+    if len(scripts) > 1 and not wrong and not quiet:
+        for conflict in conflicts(together(scripts)):
             console.print(str(conflict), markup=False, highlight=False, soft_wrap=True)
     raise SystemExit(2 if wrong else 1 if leaks else 0)
 
@@ -78,8 +79,7 @@ def _fault(name: str) -> Iterable[FaultError]:
     return read_fault(name)[1]
 
 
-def _recording(name: str, console: Console, *, quiet: bool, explain: bool) -> int:
-    script = open_script(name, lambda text: click.echo(f"stagesim: warning: {text}", err=True))
+def _recording(name: str, script: Script, console: Console, *, quiet: bool, explain: bool) -> int:
     recording = script.recording
     found = suspects(recording)
     for place, what in found:

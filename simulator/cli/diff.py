@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from rich.text import Text
 
-from simulator.cli.replay import warn
+from simulator.cli.opening import warn
 from simulator.cli.tables import console_for, table
 from simulator.core.drift import Difference, Drift, FlowDrift, drift, percentile
 from simulator.core.errors import StagesimError

@@ -18,7 +18,7 @@ from rich.table import Table
 
 from simulator.cli import options
 from simulator.cli.child import BeforeACommand, check_command, divided, end_by_signals
-from simulator.cli.replay import warn
+from simulator.cli.opening import open_script
 from simulator.cli.serving import complain
 from simulator.cli.shrink import shrink_and_write, wanted_of
 from simulator.cli.tables import console_for, table
@@ -162,7 +162,7 @@ def _check(command: tuple[str, ...], given: Mapping[str, Any]) -> None:
 
 
 def _plan(recording: str, patterns: Sequence[str], command: Sequence[str], given: Mapping[str, Any]) -> Plan:
-    script = options.script_of((recording,), warn)
+    script = open_script([recording])
     return Plan(
         script=script,
         faults=chosen(patterns, script.recording),

@@ -9,7 +9,7 @@ import sys
 import click
 
 from simulator.cli import options
-from simulator.cli.replay import warn
+from simulator.cli.opening import warn
 from simulator.core.errors import StagesimError
 from simulator.core.events import Direction, Event, Request
 from simulator.core.matching.compare import label

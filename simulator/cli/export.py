@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 import click
 
-from simulator.cli.replay import warn
+from simulator.cli.opening import warn
 from simulator.core.errors import StagesimError
 from simulator.core.recording import Recording
 from simulator.files.exporters.har import har_of

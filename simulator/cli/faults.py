@@ -12,8 +12,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from simulator.cli.graph import component_tree
+from simulator.cli.opening import warn
 from simulator.cli.options import overrides_of
-from simulator.cli.replay import warn
 from simulator.cli.tables import console_for, table
 from simulator.core.errors import StagesimError
 from simulator.faults.registry import all_faults, description

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
+from simulator.cli.opening import warn
 from simulator.cli.options import upstream_of
-from simulator.cli.replay import warn
 from simulator.core.errors import StagesimError
 from simulator.core.events import Message, Request, is_upgrade
 from simulator.files.importers.cassette import read_cassette, read_yaml_cassette

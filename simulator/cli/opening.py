@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 
+import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from simulator.core.script import Script
-from simulator.files.locate import find_recording
-from simulator.files.scripts import load_script
+from simulator.files.named import script_of
 
 
-def open_script(name: str, warn: Callable[[str], None]) -> Script:
-    """The script of the recording with this name or path; progress on stderr if it is a terminal."""
+def warn(text: str) -> None:
+    click.echo(f"stagesim: warning: {text}", err=True)
+
+
+def open_script(names: Sequence[str]) -> Script:
+    """The script of the recordings with these names or paths; progress on stderr if it is a terminal."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.fields[name]}: {task.description}", markup=False), BarColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as shown:
-        task = shown.add_task("reading", total=1.0, visible=False, name=name)
+        task = shown.add_task("reading", total=1.0, visible=False, name=" + ".join(names))
 
         def progress(what: str, share: float | None) -> None:
             total = None if share is None else 1.0
             shown.update(task, description=what, completed=share or 0, total=total, visible=True)
 
-        return load_script(find_recording(name), warn, progress)
+        return script_of(names, warn, progress)

@@ -19,7 +19,6 @@ from simulator.core.errors import StagesimError
 from simulator.core.rule import Rule
 from simulator.core.script import Script
 from simulator.core.settings import Settings
-from simulator.files import named
 from simulator.files.journalfile import check_journal
 from simulator.files.keys import auth_of
 from simulator.files.locate import find_recording
@@ -55,14 +54,14 @@ class Playing:
     hosts: tuple[str, ...]
     ca_dir: Path | None
 
-    def load(self, recordings: Sequence[str], warn: Callable[[str], None], *, offline: bool = False) -> Played:
+    def load(self, recordings: Sequence[str], *, offline: bool = False) -> Played:
         """Read the recordings with these names and everything to lay over them. Raises StagesimError."""
         if self.overrides and not self.faults:
             hint = "give --fault NAME as well"
             raise StagesimError("there is no fault whose parameter it could be", place="--set", hint=hint)
         if self.journal is not None:
             check_journal(self.journal, map(find_recording, recordings))
-        script = script_of(recordings, warn)
+        script = open_script(recordings)
         return Played(
             script=script,
             rules=rules_of(faults_of(self.faults, script.recording, overrides_of(self.overrides))),
@@ -187,11 +186,6 @@ def controls_of(control: str | None, toxiproxy: str | None, *, manual: bool) -> 
         toxiproxy=None if toxiproxy is None else listen_of(toxiproxy, "--toxiproxy"),
         manual=manual,
     )
-
-
-def script_of(names: Sequence[str], warn: Callable[[str], None]) -> Script:
-    """The script of the recordings with these names or paths, several as one; with progress for a large one."""
-    return open_script(names[0], warn) if len(names) == 1 else named.script_of(names, warn)
 
 
 def overrides_of(texts: Sequence[str]) -> list[Override]:

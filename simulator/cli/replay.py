@@ -20,10 +20,6 @@ from simulator.cli.serving import (
 )
 
 
-def warn(text: str) -> None:
-    click.echo(f"stagesim: warning: {text}", err=True)
-
-
 @click.command("replay")
 @click.argument("recordings", nargs=-1, required=True, metavar="RECORDING…")
 @options.playing
@@ -41,7 +37,7 @@ def replay_command(recordings: tuple[str, ...], playing: options.Playing) -> Non
     stagesim replay monday.jsonl friday.jsonl
     stagesim replay golden-path --control 127.0.0.1:0
     """
-    played = playing.load(recordings, warn)
+    played = playing.load(recordings)
     warn_unreachable(played.script, played.rules)
 
     async def serve() -> None:

@@ -10,7 +10,6 @@ import click
 
 from simulator.cli import options
 from simulator.cli.child import BeforeACommand, check_command, divided, run_child
-from simulator.cli.replay import warn
 from simulator.cli.serving import (
     controlling,
     kept_journal,
@@ -55,7 +54,7 @@ def run_command(words: tuple[str, ...], playing: options.Playing, named: tuple[s
     """
     recordings, command = divided(words)
     check_command(command)
-    played = playing.load(recordings, warn, offline=offline)
+    played = playing.load(recordings, offline=offline)
     warn_unreachable(played.script, played.rules)
 
     async def serve(played: options.Played) -> int:

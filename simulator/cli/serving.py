@@ -19,6 +19,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from simulator.cli.misses import misses_table
+from simulator.cli.opening import warn
 from simulator.cli.options import Controls, Played
 from simulator.cli.tables import console_for, table
 from simulator.core.proof import proofs
@@ -29,8 +30,6 @@ from simulator.core.session import Session
 from simulator.core.settings import Settings
 from simulator.core.units import seconds
 from simulator.files.journalfile import JournalFile
-from simulator.files.redaction import Redactor
-from simulator.files.redaction.notes import redacted_entry
 from simulator.harness.conversation import Conversation
 from simulator.live.environment import certificate_environment
 from simulator.live.hosts import origins_of
@@ -132,7 +131,7 @@ def interruption() -> asyncio.Event:
 def warn_unreachable(script: Script, rules: Sequence[Rule]) -> None:
     """Say on stderr which rules could never fire on this recording."""
     for rule, hint in unreachable(script.recording, rules):
-        click.echo(f"stagesim: warning: {rule.name}: nothing in the recording matches it ({hint})", err=True)
+        warn(f"{rule.name}: nothing in the recording matches it ({hint})")
 
 
 def say_where(server: ReplayServer) -> None:
@@ -204,9 +203,8 @@ def _has_entries(path: Path) -> bool:
 
 def show_log(session: Session) -> None:
     """What the server saw, its last lines, without secrets: for whoever asks why a command has failed."""
-    redact = Redactor().event
-    seen = Conversation([redacted_entry(entry, redact) for entry in session.journal])
-    click.echo(f"what the server saw\n{seen.end(LOGGED) or '  nothing'}", err=True)
+    seen = Conversation(list(session.journal)).end(LOGGED)
+    click.echo(f"what the server saw\n{seen or '  nothing'}", err=True)
 
 
 def show_end(session: Session) -> None:

@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from simulator.cli.replay import warn
+from simulator.cli.opening import warn
 from simulator.cli.tables import console_for
 from simulator.core.errors import StagesimError
 from simulator.core.events import Chunk, Close, Direction, Event, Message, Request, Response

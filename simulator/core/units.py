@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
 
 from simulator.core.errors import StagesimError
@@ -14,12 +15,12 @@ Time = int
 Duration = Annotated[Time, "duration"]
 """A length of time in a fault's field: files write it as '250ms', see `duration`."""
 
-MICROSECOND: Final[Time] = 1
 MILLISECOND: Final[Time] = 1_000
 SECOND: Final[Time] = 1_000_000
 NEVER: Final[Time] = 1 << 62
 """Later than any time a timeline reaches."""
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _UNITS: Final = {"us": 1, "µs": 1, "ms": MILLISECOND, "s": SECOND, "m": 60 * SECOND, "h": 3600 * SECOND}
 _DURATION: Final = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)\s*(us|µs|ms|s|m|h)")
 
@@ -53,6 +54,16 @@ def speed(given: str | float) -> float:
     if not 1e-6 <= number < math.inf:
         raise StagesimError(f"expected a number above 0, or 'max', got {given!r}")
     return number
+
+
+def since_epoch(moment: datetime) -> Time:
+    """A moment as µs since the Unix epoch; one without a zone is in UTC."""
+    return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH) // timedelta(microseconds=1)
+
+
+def iso_time(wall: Time) -> str:
+    """µs since the Unix epoch as an ISO 8601 text in UTC. Raises OverflowError beyond the years 1 to 9999."""
+    return (_EPOCH + timedelta(microseconds=wall)).isoformat(timespec="microseconds")
 
 
 def seconds(time: Time) -> str:

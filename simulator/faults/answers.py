@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from simulator.core.events import Event, Headers, Response, header, is_upgrade
+from simulator.core.events import Event, Headers, Response, is_upgrade
 from simulator.core.fault import Context, require
 from simulator.core.jsontext import Json
 
@@ -93,9 +93,3 @@ def with_fields(event: Response, fields: Mapping[str, str | None]) -> Headers:
     replaced = {name.lower() for name in fields}
     kept = [(name, value) for name, value in event.headers if name.lower() not in replaced]
     return (*kept, *((name, value) for name, value in fields.items() if value is not None))
-
-
-def declared_length(event: Response) -> int | None:
-    """What a response's Content-Length says, if it says a number."""
-    value = header(event.headers, "content-length")
-    return int(value) if value is not None and value.isascii() and value.isdigit() else None

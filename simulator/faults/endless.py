@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import ClassVar, Final
 
-from simulator.core.events import Chunk, End, Event, Response, header
+from simulator.core.events import Chunk, End, Event, Response
 from simulator.core.fault import Context, Fault, Kinds, require, sent
+from simulator.core.serversent import is_event_stream
 from simulator.core.units import MILLISECOND, SECOND, Duration
 from simulator.faults.answers import has_content, is_answer, with_fields
 
@@ -53,7 +54,7 @@ class EndlessStreamFault(Fault):
         return [event]
 
     def _response(self, event: Response, context: Context) -> list[Event]:
-        recorded = (header(event.headers, "content-type") or "").startswith("text/event-stream")
+        recorded = is_event_stream(event.headers)
         if not has_content(event, context) or (recorded and event.streaming):
             return [event]
         self._begin(event, context)

@@ -31,6 +31,11 @@ from simulator.files.reader import open_lines, ordered, read_entries, read_heade
 Progress = Callable[[str, float | None], None]
 """Is told what is being done, and which share of it is done, if that is known."""
 
+
+def unseen(what: str, share: float | None) -> None:
+    """Progress that nobody looks at."""
+
+
 _TOLD: Final = 1000
 """After how many events each."""
 

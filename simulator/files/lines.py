@@ -6,7 +6,6 @@ import base64
 import json
 from collections.abc import Iterable
 from dataclasses import fields
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from simulator.core import jsontext
@@ -28,11 +27,9 @@ from simulator.core.events import (
 from simulator.core.journal import Entry, Note
 from simulator.core.jsontext import MISSING, Json
 from simulator.core.recording import Correlation, Header, Service
-from simulator.core.units import SECOND, Time
+from simulator.core.units import SECOND, Time, iso_time, since_epoch
 from simulator.files import models
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _SIDES = {Direction.UPSTREAM: "client", Direction.DOWNSTREAM: "server"}
 _DIRECTIONS = {side: direction for direction, side in _SIDES.items()}
 _BODY_FIELDS = {"body", "data"}
@@ -43,7 +40,7 @@ def header_line(header: Header) -> dict[str, object]:
     line: dict[str, object] = {
         "stagesim": header.version,
         "title": header.title,
-        "created": (_EPOCH + header.created * _MICROSECOND).isoformat(timespec="microseconds"),
+        "created": iso_time(header.created),
         "services": {service.name: list(service.origins) for service in header.services},
     }
     if header.correlate is not None:
@@ -65,12 +62,11 @@ def header_line(header: Header) -> dict[str, object]:
 
 
 def header_of(line: models.HeaderLine) -> Header:
-    created = line.created if line.created.tzinfo else line.created.replace(tzinfo=UTC)
     correlate = line.correlate
     return Header(
         version=line.stagesim,
         title=line.title,
-        created=(created - _EPOCH) // _MICROSECOND,
+        created=since_epoch(line.created),
         services=tuple(Service(name=name, origins=tuple(urls)) for name, urls in line.services.items()),
         correlate=None if correlate is None else correlations_of(correlate),
         match=line.match,

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
 from simulator.core.errors import FaultError, StagesimError
-from simulator.core.matching.corpus import compile_corpus
+from simulator.core.matching.corpus import corpus_of
 from simulator.core.recording import Recording
 from simulator.core.rule import Rule
 from simulator.core.script import Script
 from simulator.files.derive import PREFIX, derive, derived_faults
 from simulator.files.faultfiles import LoadedFault, load_fault
+from simulator.files.index import Progress, unseen
 from simulator.files.locate import find_recording
 from simulator.files.reader import load
 from simulator.files.scripts import load_script
@@ -21,11 +22,14 @@ Override = tuple[str | None, str, str]
 """The fault that is meant, or None for all of them, a parameter's name and its value."""
 
 
-def script_of(names: Sequence[str], warn: Callable[[str], None]) -> Script:
+def script_of(names: Sequence[str], warn: Callable[[str], None], progress: Progress = unseen) -> Script:
     """The script of the recordings with these names or paths, several as one. Raises RecordingError."""
-    if len(names) == 1:
-        return load_script(find_recording(names[0]), warn)
-    return compile_corpus([(Path(name).name.partition(".")[0], recording_of(name, warn)) for name in names])
+    return together({name: load_script(find_recording(name), warn, progress) for name in names})
+
+
+def together(scripts: Mapping[str, Script]) -> Script:
+    """Scripts by name or path as one, in which each recording has its file's name, without the endings."""
+    return corpus_of([(Path(name).name.partition(".")[0], script) for name, script in scripts.items()])
 
 
 def recording_of(name: str, warn: Callable[[str], None]) -> Recording:

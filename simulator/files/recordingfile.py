@@ -14,7 +14,7 @@ from simulator.core.values.correlation import propose
 from simulator.files.reader import load
 from simulator.files.redaction import Redactor
 from simulator.files.upstreams import Upstream
-from simulator.files.writer import RecordingWriter, save
+from simulator.files.writer import RecordingWriter, replace_header
 
 
 class RecordingFile:
@@ -47,7 +47,7 @@ class RecordingFile:
         counts, digests = dict(self._redactor.counts), self._redactor.digests
         header = replace(recording.header, services=services, redacted=counts, standins=digests)
         header = replace(header, correlate=propose(replace(recording, header=header)))
-        save(replace(recording, header=header), self.path)
+        replace_header(self.path, header)
 
     def discard(self) -> None:
         """Nothing was recorded: leave no file."""

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 import simulator
 from simulator.core.errors import RecordingError
 from simulator.core.script import Script, compile_script
-from simulator.files.index import Progress, index_of
+from simulator.files.index import Progress, index_of, unseen
 from simulator.files.indexed import VARIABLE, Indexed
 from simulator.files.lines import correlations_of
 from simulator.files.models import CorrelationItem
@@ -31,7 +31,7 @@ _CORRELATIONS: TypeAdapter[list[CorrelationItem]] = TypeAdapter(list[Correlation
 def load_script(
     path: Path,
     warn: Callable[[str], None],
-    progress: Progress = lambda what, share: None,
+    progress: Progress = unseen,
     large: int = LARGE,
 ) -> Script:
     """The script of a recording. Raises RecordingError.

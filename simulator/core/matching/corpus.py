@@ -15,7 +15,7 @@ from itertools import chain
 from simulator.core.events import Event
 from simulator.core.jsontext import Json
 from simulator.core.recording import Header, Recording, Service
-from simulator.core.script import Expectation, FlowScript, Script, compile_script
+from simulator.core.script import Expectation, FlowScript, Script
 from simulator.core.units import Time
 from simulator.core.values.correlation import COMPOSED, PAIRED, TIME, Part, Plan, Variable
 from simulator.core.values.places import Slot, place
@@ -41,11 +41,11 @@ class _Part:
         return replace(event, flow=self.flow(event.flow), at=event.at + self.later, id=None, cause=None)
 
 
-def compile_corpus(recordings: Sequence[tuple[str, Recording]]) -> Script:
-    """The script of one recording, or of several with their names. Raises RecordingError."""
-    if len(recordings) == 1:
-        return compile_script(recordings[0][1])
-    parts = list(_parts(recordings))
+def corpus_of(scripts: Sequence[tuple[str, Script]]) -> Script:
+    """One script of the scripts of several recordings with their names, or of one, which is itself."""
+    if len(scripts) == 1:
+        return scripts[0][1]
+    parts = list(_parts(scripts))
     return Script(
         recording=Recording(
             header=_header([part.script.recording.header for part in parts]),
@@ -57,17 +57,17 @@ def compile_corpus(recordings: Sequence[tuple[str, Recording]]) -> Script:
     )
 
 
-def _parts(recordings: Sequence[tuple[str, Recording]]) -> Iterator[_Part]:
+def _parts(scripts: Sequence[tuple[str, Script]]) -> Iterator[_Part]:
     offset = 0
-    earliest = min(recording.header.created for _, recording in recordings)
+    earliest = min(script.recording.header.created for _, script in scripts)
     names: list[str] = []
-    for number, (name, recording) in enumerate(recordings):
+    for number, (name, script) in enumerate(scripts):
         names.append(name)
         times = names.count(name)
         unique = name if times == 1 else f"{name} {times}"
-        later = recording.header.created - earliest
-        yield _Part(name=unique, number=number, offset=offset, later=later, script=compile_script(recording))
-        offset += len(recording.events)
+        later = script.recording.header.created - earliest
+        yield _Part(name=unique, number=number, offset=offset, later=later, script=script)
+        offset += len(script.recording.events)
 
 
 def _header(headers: Sequence[Header]) -> Header:

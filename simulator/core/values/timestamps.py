@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import Final
 
 from simulator.core.jsontext import Json
-from simulator.core.units import SECOND, Time
+from simulator.core.units import SECOND, Time, since_epoch
 
 NEAR: Final[Time] = 2 * 86_400 * SECOND
 """A number or date is a timestamp if it lies this close to the wall time of its event."""
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ISO: Final = re.compile(
     r"(\d{4}-\d\d-\d\d)([T ])(\d\d:\d\d:\d\d)(?:([.,])(\d{1,9}))?(Z|[+-]\d\d:?\d\d)?", re.ASCII
 )
@@ -51,7 +50,7 @@ def _moment(value: Json) -> Time | None:
         return None if scale is None else round(value * SECOND / scale)
     if isinstance(value, str) and 19 <= len(value) <= 40:
         moment = _http_date(value) if value.endswith("GMT") else _iso_date(value)
-        return None if moment is None else (moment - _EPOCH) // timedelta(microseconds=1)
+        return None if moment is None else since_epoch(moment)
     return None
 
 

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import base64
-from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import parse_qsl
 
 import simulator
 from simulator.core.events import Direction, Headers, Message, Request, Reset, Response, header
 from simulator.core.recording import Recording
-from simulator.core.units import MILLISECOND, SECOND, Time
+from simulator.core.units import MILLISECOND, SECOND, Time, iso_time
 from simulator.core.values.coding import decoded
 from simulator.files.exporters.exchanges import Exchange, exchanges
 from simulator.files.losses import Losses
 
 NO_CLOSES: Final = "closes and resets left out, for HAR has no place for them"
 AS_SENT: Final = "bodies given as they were on the wire, for their coding is not read here"
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
 _NO_RESPONSE: Final = {
     "status": 0,
     "statusText": "",
@@ -52,7 +49,7 @@ def _entry(exchange: Exchange, created: Time, losses: Losses) -> Object:
     answered = response.at if response is not None else request.at
     wait, receive = answered - request.at, 0 if exchange.is_socket else exchange.ended - answered
     entry: Object = {
-        "startedDateTime": (_EPOCH + (created + request.at) * _MICROSECOND).isoformat(timespec="microseconds"),
+        "startedDateTime": iso_time(created + request.at),
         "time": (wait + receive) / MILLISECOND,
         "request": _request(exchange),
         "response": _NO_RESPONSE if response is None else _response(request, response, exchange.body, losses),

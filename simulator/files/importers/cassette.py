@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -17,7 +16,7 @@ from pydantic import BaseModel, FailFast, Field, ValidationError
 
 from simulator.core.errors import FaultError, RecordingError
 from simulator.core.events import Headers, Request, Response, header
-from simulator.core.units import Time
+from simulator.core.units import Time, since_epoch
 from simulator.files.fields import kept
 from simulator.files.importers.bodies import body_of, is_bodiless
 from simulator.files.importers.formats import read_whole
@@ -33,7 +32,6 @@ MAX_YAML: Final = 8 * 1024 * 1024
 NO_TIMES: Final = "responses that come at once, for cassettes hold no times"
 NO_DATE: Final = "cassettes that do not say when they were made, so that times in bodies stay as they are"
 NO_BYTES: Final = "request bodies of which the cassette holds the values only; they are written as JSON"
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 Fields = dict[str, list[str] | str]
 
@@ -149,4 +147,4 @@ def _date(headers: Headers) -> Time | None:
         moment = parsedate_to_datetime(header(headers, "date") or "")
     except (ValueError, OverflowError):
         return None
-    return (moment.replace(tzinfo=moment.tzinfo or UTC) - _EPOCH) // timedelta(microseconds=1)
+    return since_epoch(moment)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -12,15 +12,14 @@ from simulator.core.errors import RecordingError
 from simulator.core.events import Event
 from simulator.core.recording import Header, Recording, Service
 from simulator.core.sendable import check_sendable
-from simulator.core.units import SECOND, Time
+from simulator.core.units import SECOND, Time, since_epoch
 from simulator.files.losses import Losses
 from simulator.files.recordingfile import RecordingFile
 
 LONGEST: Final = 10**9 * SECOND
 """The longest recording that its file can say."""
-_EPOCH: Final = datetime(1970, 1, 1)
-FIRST: Final = (datetime.min - _EPOCH) // timedelta(microseconds=1)
-LAST: Final = (datetime.max - _EPOCH) // timedelta(microseconds=1)
+FIRST: Final = since_epoch(datetime.min)
+LAST: Final = since_epoch(datetime.max)
 """When recordings may begin, in µs since the Unix epoch: what their files can say."""
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, TypeVar
 from urllib.parse import urlencode
@@ -19,7 +18,8 @@ from pydantic import BaseModel, ValidationError
 
 from simulator.core.errors import RecordingError
 from simulator.core.events import Direction, Event, Headers, Message, Request, Response, header
-from simulator.core.units import MILLISECOND, SECOND, Time
+from simulator.core.serversent import is_event_stream
+from simulator.core.units import MILLISECOND, SECOND, Time, since_epoch
 from simulator.core.upgrade import accept_key
 from simulator.files.fields import kept, resized
 from simulator.files.importers.bodies import body_of, is_bodiless, length
@@ -48,7 +48,6 @@ NO_MESSAGES: Final = "WebSockets without their messages, which this HAR does not
 NOT_ACCEPTED: Final = "messages left out, of WebSockets without a 101 response"
 ERRORS: Final = "WebSocket errors left out, for HAR does not hold what was on the wire"
 NOT_HTTP: Final = "entries left out that are no HTTP or WebSocket (CONNECT, data:, chrome-extension:, …)"
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _IN_MILLISECONDS: Final = 1e11
 """Times beyond this are milliseconds since the epoch: as seconds, they would be in the year 5138."""
 _PIECES_AFTER: Final = 250.0
@@ -103,8 +102,7 @@ class _Reader:
         socket = entry.response.status == 101
         messages = list(self._messages(entry.messages)) if socket else []
         self._note(entry, messages)
-        sent = (entry.started if entry.started.tzinfo else entry.started.replace(tzinfo=UTC)) - _EPOCH
-        asked = sent // timedelta(microseconds=1) + self._before_sent(entry.timings)
+        asked = since_epoch(entry.started) + self._before_sent(entry.timings)
         answered = asked + _time(entry.timings.wait)
         if messages:
             asked, answered = min(asked, messages[0].at), min(answered, messages[0].at)
@@ -119,7 +117,7 @@ class _Reader:
         status, losses = entry.response.status, self._losses
         losses.add(NO_RESPONSE, not status)
         losses.add(NOT_ACCEPTED, len(entry.messages) if status != 101 else 0)
-        stream = any("text/event-stream" in field.value for field in entry.response.headers)
+        stream = is_event_stream(tuple((field.name, field.value) for field in entry.response.headers))
         losses.add(NO_PIECES, status != 101 and (stream or (entry.timings.receive or 0) > _PIECES_AFTER))
         losses.add(NO_MESSAGES, status == 101 and not entry.has_messages)
         losses.add(NO_FRAMES, status == 101 and entry.has_messages)

@@ -26,6 +26,7 @@ from simulator.core.events import (
     Response,
     header,
 )
+from simulator.core.serversent import is_event_stream
 from simulator.core.units import SECOND, Time
 from simulator.files.fields import resized
 from simulator.files.importers.bodies import is_bodiless
@@ -156,7 +157,7 @@ def _response(asked: http.Request, answer: http.Response, losses: Losses) -> Res
     if answer.raw_content is None and not is_bodiless(asked.method, answer.status_code):
         losses.add(NO_BODY)
         headers = resized(headers, 0)
-    losses.add(NO_PIECES, (header(headers, "content-type") or "").startswith("text/event-stream"))
+    losses.add(NO_PIECES, is_event_stream(headers))
     losses.add(NO_TRAILERS, answer.trailers is not None)
     return Response(
         flow="",

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from simulator.core.matching.conflicts import conflicts
-from simulator.core.matching.corpus import compile_corpus
 from simulator.core.recording import Recording
-from tests.conversations import agent_run, recording
+from tests.conversations import agent_run, corpus, recording
 from tests.core.playing import DOWN, UP, answer, get, message, upgrade
 
 
 def told(one: Recording, other: Recording) -> list[str]:
-    return [str(item) for item in conflicts(compile_corpus([("good", one), ("bad", other)]))]
+    return [str(item) for item in conflicts(corpus(("good", one), ("bad", other)))]
 
 
 def health(status: int, **said: object) -> Recording:

@@ -7,10 +7,9 @@ import json
 from hypothesis import given, settings
 
 from simulator.core.events import Message
-from simulator.core.matching.corpus import compile_corpus
 from simulator.core.recording import Recording, Service
 from simulator.core.script import Script, compile_script
-from tests.conversations import agent_run, recording, recordings
+from tests.conversations import agent_run, corpus, recording, recordings
 from tests.core.playing import DOWN, UP, Staging, answer, brief, briefly, data, get, message, post, upgrade
 
 USERS = ("7f0c8a52-8f7b-4f0e-9d62-0b7a4f5c1d3e", "6e0c8a52-8f7b-4f0e-9d62-0b7a4f5c1d3f")
@@ -31,7 +30,7 @@ def day(number: int, word: str, reply: str) -> Recording:
 
 
 def two() -> Script:
-    return compile_corpus([("good", day(0, "start", "started")), ("bad", day(1, "stop", "stopped"))])
+    return corpus(("good", day(0, "start", "started")), ("bad", day(1, "stop", "stopped")))
 
 
 def run(word: str) -> tuple[Staging, list[str], set[object]]:
@@ -60,7 +59,7 @@ def test_a_client_keeps_its_ids_from_one_recording_to_another() -> None:
 def test_what_is_in_one_only_is_answered_by_that_one() -> None:
     more = recording(get("1", 0, "/more"), answer("1", 10, status=200))
     less = recording(get("1", 0, "/less"), answer("1", 10, status=404))
-    staging = Staging(compile_corpus([("more", more), ("less", less)]))
+    staging = Staging(corpus(("more", more), ("less", less)))
     staging.hears(*(get(name, 0, f"/{name}") for name in ("more", "less", "none")))
     assert sorted(brief(event) for event in staging.says(100)) == ["200", "404", "501"]
     assert [note.detail["as"] for note in staging.notes("opened")] == ["more/1", "less/1"]
@@ -72,7 +71,7 @@ def test_where_both_fit_the_first_recording_answers_until_another_is_followed() 
             get("1", 0, "/health"), answer("1", 10, status=status), get("2", 20, extra), answer("2", 30)
         )
 
-    staging = Staging(compile_corpus([("good", health(200, "/fine")), ("bad", health(503, "/broken"))]))
+    staging = Staging(corpus(("good", health(200, "/fine")), ("bad", health(503, "/broken"))))
 
     def status(at: int, target: str) -> str:
         staging.hears(get(f"{target} {at}", at, target))
@@ -87,7 +86,7 @@ def test_where_both_fit_the_first_recording_answers_until_another_is_followed() 
 
 
 def test_two_of_one_name_are_told_apart() -> None:
-    script = compile_corpus([("run", agent_run()), ("run", agent_run())])
+    script = corpus(("run", agent_run()), ("run", agent_run()))
     assert [flow.flow for flow in script.flows] == ["run/1", "run/2", "run 2/1", "run 2/2"]
     assert script.services == ("backend",)
 
@@ -98,13 +97,13 @@ def test_each_recording_keeps_its_own_rules() -> None:
         recording(post("1", 0, "/x", agent=name), answer("1", 10, status=status), match=match)
         for name, status, match in (("triage", 200, exact), ("data", 201, plain))
     ]
-    staging = Staging(compile_corpus([("one", played[0]), ("two", played[1])]))
+    staging = Staging(corpus(("one", played[0]), ("two", played[1])))
     staging.hears(*(post(name, 0, "/x", agent=name) for name in ("triage", "other")))
     assert sorted(brief(event) for event in staging.says(100)) == ["200", "201"]
 
 
 def test_one_recording_is_itself() -> None:
-    assert compile_corpus([("run", agent_run())]) == compile_script(agent_run())
+    assert corpus(("run", agent_run())) == compile_script(agent_run())
 
 
 @settings(max_examples=40)
@@ -112,7 +111,7 @@ def test_one_recording_is_itself() -> None:
 def test_a_recording_beside_its_copy_says_what_it_says_alone(played: Recording) -> None:
     alone, twice = (
         Staging(played, fresh=False),
-        Staging(compile_corpus([("a", played), ("b", played)]), fresh=False),
+        Staging(corpus(("a", played), ("b", played)), fresh=False),
     )
     upstream = [event for event in played.events if event.direction is UP]
     for staging in (alone, twice):
@@ -131,7 +130,7 @@ def test_what_the_headers_say_of_matching_and_secrets_is_joined() -> None:
         )
 
     one, other = said(("a", "b"), 3, password=1, jwt=2), said(("c", "b"), "recorded", jwt=5)
-    header = compile_corpus([("one", one), ("other", other)]).recording.header
+    header = corpus(("one", one), ("other", other)).recording.header
     assert header.standins == ("a", "b", "c")
     assert header.redacted == {"password": 1, "jwt": 7}
     assert header.ignore == ("GET /x > json.$.at", "GET /a > json.$.at", "GET /c > json.$.at")
