@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Sequence
 from keyword import iskeyword
 from typing import Final
 
@@ -46,10 +47,13 @@ def cli() -> None:
     """
 
 
-def main() -> None:
-    """Run the command line; mistakes in what was given are one line on stderr and exit code 2."""
+def main(words: Sequence[str] | None = None) -> None:
+    """Run the command line with these words, or those of this process; raises SystemExit.
+
+    Mistakes in what was given are one line on stderr and exit code 2.
+    """
     try:
-        code = cli.main(prog_name="stagesim", standalone_mode=False)
+        code = cli.main(words, prog_name="stagesim", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         code = 0

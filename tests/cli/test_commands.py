@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,33 +17,7 @@ import zstandard
 from simulator.core.events import Message
 from simulator.demo.client import converse
 from simulator.files.reader import load
-
-STAGESIM = [sys.executable, "-m", "simulator"]
-ROOT = Path(__file__).parent.parent.parent
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "160"}
-CLIENT = [sys.executable, "-m", "simulator.demo.client"]
-
-
-def stagesim(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*STAGESIM, *words], capture_output=True, text=True, timeout=60, env=ENVIRONMENT, cwd=cwd, check=False
-    )
-
-
-@contextmanager
-def serving(*words: str, cwd: Path) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
-    """A serving command, from its line 'listening on …' on."""
-    with (cwd / "stderr.txt").open("w") as errors:
-        process = subprocess.Popen(
-            [*STAGESIM, *words], stdout=subprocess.PIPE, stderr=errors, text=True, env=ENVIRONMENT, cwd=cwd
-        )
-    try:
-        assert process.stdout is not None
-        yield process, [process.stdout.readline().strip()]
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.communicate(timeout=30)
+from tests.cli.commands import CLIENT, ROOT, here, serving, stagesim
 
 
 @pytest.mark.parametrize(
@@ -87,7 +58,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(words: list[str], said: str, tmp_
     (tmp_path / "bad.jsonl").write_text('{"a": 1}\n')
     (tmp_path / "bad-line.jsonl").write_text('{"stagesim": 1}\n{"at": 0, "kind": "request"}\n')
     (tmp_path / "bad.yaml").write_text("title: x\nrules: [{fault: close, when: {after: two}}]\n")
-    done = stagesim(*words, cwd=tmp_path)
+    done = here(*words, cwd=tmp_path)
     assert done.returncode == 2
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()
@@ -158,17 +129,17 @@ def test_a_client_passes_on_the_replay_and_fails_under_a_fault() -> None:
 
 
 def test_show_and_check_and_faults_speak_to_people_and_programs(tmp_path: Path) -> None:
-    shown = stagesim("show", "golden-path").stdout
+    shown = here("show", "golden-path").stdout
     assert re.search(r"→ ", shown)
     assert "agent_completed" in shown
-    lines = [json.loads(line) for line in stagesim("show", "golden-path", "--json").stdout.splitlines()]
+    lines = [json.loads(line) for line in here("show", "golden-path", "--json").stdout.splitlines()]
     assert lines[0]["stagesim"] == 1
-    checked = stagesim("check", "golden-path", "none-orchestrator", str(ROOT / "faults" / "components.yaml"))
+    checked = here("check", "golden-path", "none-orchestrator", str(ROOT / "faults" / "components.yaml"))
     assert checked.returncode == 0
     assert "backend /ws > $.thread_id  →  backend /ws < $.data.thread_id" in checked.stdout
     assert "none-orchestrator: fine" in checked.stdout
-    assert "missing-dependencies" in stagesim("faults").stdout
-    assert "fault: close" in stagesim("faults", "none-orchestrator").stdout
+    assert "missing-dependencies" in here("faults").stdout
+    assert "fault: close" in here("faults", "none-orchestrator").stdout
 
 
 def test_what_is_learned_is_written_into_line_1_and_no_other(tmp_path: Path) -> None:
@@ -179,7 +150,7 @@ def test_what_is_learned_is_written_into_line_1_and_no_other(tmp_path: Path) -> 
     lines[:2] = [json.dumps(header) + "\n", lines[1], note]
     for name in ("a.jsonl", "b.jsonl"):
         (tmp_path / name).write_text("".join(lines))
-    done = stagesim("check", "--learn", "--write", "--quiet", "a.jsonl", "b.jsonl", cwd=tmp_path)
+    done = here("check", "--learn", "--write", "--quiet", "a.jsonl", "b.jsonl", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (0, "a.jsonl: header written\n"), done.stderr
     written = (tmp_path / "a.jsonl").read_text().splitlines(keepends=True)
     assert "correlate" in json.loads(written[0])
@@ -195,7 +166,7 @@ def test_what_is_learned_is_not_written_where_it_would_destroy_a_file(tmp_path: 
     before = [packed.read_bytes(), whole.read_bytes()]
     said = {"a.jsonl.zst": "is compressed", "golden-path": "is a shipped", "link.jsonl": "is a shipped"}
     for name, problem in said.items():
-        done = stagesim("check", "--learn", "--write", name, "golden-path", cwd=tmp_path)
+        done = here("check", "--learn", "--write", name, "golden-path", cwd=tmp_path)
         assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
         assert problem in done.stderr
     assert [packed.read_bytes(), whole.read_bytes()] == before
@@ -203,20 +174,20 @@ def test_what_is_learned_is_not_written_where_it_would_destroy_a_file(tmp_path: 
 
 def test_check_finds_a_secret_that_was_pasted_in(tmp_path: Path) -> None:
     recording = (ROOT / "recordings" / "golden-path.jsonl").read_text()
-    assert stagesim("check", "--quiet", str(ROOT / "recordings" / "golden-path.jsonl")).returncode == 0
+    assert here("check", "--quiet", str(ROOT / "recordings" / "golden-path.jsonl")).returncode == 0
     pasted = recording.replace('"X-Test-Type", "E2E"', '"X-Api-Key", "hunter2-hunter2-1234"', 1)
     pasted_file = tmp_path / "pasted.jsonl"
     pasted_file.write_text(pasted)
-    done = stagesim("check", "--quiet", str(pasted_file))
+    done = here("check", "--quiet", str(pasted_file))
     assert done.returncode == 1
     assert "looks like" in done.stderr
     assert "hunter2" not in done.stderr
 
 
 def test_help_is_enough_to_get_going() -> None:
-    assert "stagesim record --upstream" in stagesim("--help").stdout
+    assert "stagesim record --upstream" in here("--help").stdout
     for command in ("record", "replay", "run", "faults", "show", "check", "demo"):
-        assert stagesim(command, "--help").returncode == 0
+        assert here(command, "--help").returncode == 0
 
 
 CHATTER = """
@@ -292,7 +263,7 @@ def test_a_forward_recorder_records_clients_with_hard_coded_urls(tmp_path: Path)
 
 
 def test_components_are_drawn_and_faults_derived(tmp_path: Path) -> None:
-    drawn = stagesim("faults", "--graph").stdout
+    drawn = here("faults", "--graph").stdout
     assert drawn.index("database") < drawn.index("db_session_factory") < drawn.index("agent_supervisor")
     assert "Startup fails, and health says why" in drawn
     assert "degraded slow: " in drawn
@@ -300,13 +271,13 @@ def test_components_are_drawn_and_faults_derived(tmp_path: Path) -> None:
     (tmp_path / "faults" / "components.yaml").write_text(
         "components: {pump: {recovers after: 90s, degraded: {noisy: {rules: [{fault: drop}]}}}}\neffects: []\n"
     )
-    drawn = stagesim("faults", "--graph", cwd=tmp_path).stdout
+    drawn = here("faults", "--graph", cwd=tmp_path).stdout
     assert "pump recovers after 90s" in drawn
     assert "degraded noisy" in drawn
-    listed = stagesim("faults", "--derive", "golden-path").stdout.splitlines()
+    listed = here("faults", "--derive", "golden-path").stdout.splitlines()
     assert len(listed) > 50
     assert json.loads(listed[0].partition(": ")[2])["fault"]
-    written = stagesim("faults", "--derive", "golden-path", "--out", "derived", cwd=tmp_path)
+    written = here("faults", "--derive", "golden-path", "--out", "derived", cwd=tmp_path)
     assert f"{len(listed)} fault files" in written.stderr
     paths = sorted(str(path) for path in (tmp_path / "derived").iterdir())
-    assert stagesim("check", "--quiet", *paths).returncode == 0
+    assert here("check", "--quiet", *paths).returncode == 0

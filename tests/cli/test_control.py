@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
 import signal
 import subprocess
@@ -17,17 +16,7 @@ import httpx
 import pytest
 
 from simulator.cli import main
-
-ROOT = Path(__file__).parent.parent.parent
-STAGESIM = [sys.executable, "-m", "simulator"]
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "160"}
-
-
-def stagesim(*words: str, cwd: Path | None = None, control: str | None = None) -> subprocess.CompletedProcess[str]:
-    environment = ENVIRONMENT | ({} if control is None else {"STAGESIM_CONTROL": control})
-    return subprocess.run(
-        [*STAGESIM, *words], capture_output=True, text=True, timeout=60, env=environment, cwd=cwd, check=False
-    )
+from tests.cli.commands import ENVIRONMENT, STAGESIM, here, stagesim
 
 
 @contextmanager
@@ -64,19 +53,19 @@ def control() -> Iterator[str]:
 
 def test_arm_list_disarm(control: str, tmp_path: Path) -> None:
     assert re.fullmatch(r"http://:[\w-]{32}@127\.0\.0\.1:\d+", control)
-    armed = stagesim("faults", "arm", "none-orchestrator", "--set", "after=6.96s", control=control)
+    armed = stagesim("faults", "arm", "none-orchestrator", "--set", "after=6.96s", STAGESIM_CONTROL=control)
     assert (armed.returncode, armed.stdout) == (0, "armed none-orchestrator\n")
     (tmp_path / "mine.yaml").write_text("title: Mine\nrules: [{fault: drop}, {fault: stall}]\n")
     armed = stagesim("faults", "arm", "mine.yaml", "--control", control, cwd=tmp_path)
     assert armed.stdout == "armed mine[0]\narmed mine[1]\n"
-    disarmed = stagesim("faults", "disarm", "mine", control=control)
+    disarmed = stagesim("faults", "disarm", "mine", STAGESIM_CONTROL=control)
     assert (disarmed.returncode, disarmed.stdout) == (0, "disarmed mine[0]\ndisarmed mine[1]\n")
-    shown = stagesim("faults", "list", control=control).stdout
+    shown = stagesim("faults", "list", STAGESIM_CONTROL=control).stdout
     assert re.search(r"none-orchestrator +close +armed +0 +never", shown)
     assert re.search(r"mine\[1\] +stall +disarmed", shown)
-    rules = json.loads(stagesim("faults", "list", "--json", control=control).stdout)["rules"]
+    rules = json.loads(stagesim("faults", "list", "--json", STAGESIM_CONTROL=control).stdout)["rules"]
     assert rules[0]["rule"]["when"] == {"after": "6960ms"}
-    again = stagesim("faults", "arm", "none-orchestrator", control=control)
+    again = stagesim("faults", "arm", "none-orchestrator", STAGESIM_CONTROL=control)
     assert again.returncode == 2
     assert again.stderr.startswith("stagesim: a rule named 'none-orchestrator' is armed already")
 
@@ -86,7 +75,7 @@ def test_components_beside_a_fault_file_are_those_that_are_meant(control: str, t
         "components: {cache: {}}\neffects: [{without: [cache], rules: [{fault: drop}]}]\n"
     )
     (tmp_path / "cold.yaml").write_text("title: Cold\nmissing: cache\n")
-    armed = stagesim("faults", "arm", "cold.yaml", cwd=tmp_path, control=control)
+    armed = stagesim("faults", "arm", "cold.yaml", cwd=tmp_path, STAGESIM_CONTROL=control)
     assert armed.stdout == "armed cold/cache[0]\n"
 
 
@@ -141,7 +130,9 @@ def test_another_server_is_no_replay() -> None:
 
         async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
             port = server.sockets[0].getsockname()[1]
-            return await asyncio.to_thread(stagesim, "faults", "list", control=f"http://:x@127.0.0.1:{port}")
+            return await asyncio.to_thread(
+                stagesim, "faults", "list", STAGESIM_CONTROL=f"http://:x@127.0.0.1:{port}"
+            )
 
     done = asyncio.run(talk())
     assert done.returncode == 2
@@ -159,7 +150,7 @@ def test_another_server_is_no_replay() -> None:
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_a_replay_that_cannot_be_controlled_so_is_not_begun(words: list[str], said: str) -> None:
-    done = stagesim("replay", "golden-path", *words)
+    done = here("replay", "golden-path", *words)
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
     assert said in done.stderr
 

@@ -17,7 +17,7 @@ import pytest
 import websockets
 
 from simulator.cli import main
-from tests.cli.test_commands import ENVIRONMENT, ROOT, STAGESIM, serving, stagesim
+from tests.cli.commands import ENVIRONMENT, ROOT, STAGESIM, serving, stagesim
 
 OFFLINE = ("run", "golden-path", "--speed", "max", "--offline", "--host", "api.staging.example=backend")
 

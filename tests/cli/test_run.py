@@ -16,7 +16,7 @@ import pytest
 
 from simulator.cli.child import TWICE
 from simulator.files.reader import load
-from tests.cli.test_commands import CLIENT, ENVIRONMENT, ROOT, STAGESIM, stagesim
+from tests.cli.commands import CLIENT, ENVIRONMENT, ROOT, STAGESIM, stagesim
 
 IN_THE_TERMINAL = (
     "import fcntl, os, signal, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "

@@ -11,7 +11,7 @@ import pytest
 from simulator.cli import cli
 from simulator.core.errors import StagesimError
 from simulator.files.faultfiles import load_fault
-from tests.cli.test_commands import stagesim
+from tests.cli.commands import stagesim
 
 CLIENT = """
 import os, sys, urllib.error, urllib.request

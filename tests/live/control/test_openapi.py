@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import openapi_spec_validator
 import pytest
-from jsonschema import Draft202012Validator
 
 from simulator.faults.registry import all_faults
 from simulator.files.faultfiles import load_fault
@@ -19,10 +17,15 @@ from simulator.live.control.openapi import document
 from simulator.live.control.routes import ROUTES, Route
 from tests.live.control.controlled import controlled
 
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
+
 DOCUMENT: dict[str, Any] = json.loads(document())
 
 
 def test_it_is_valid() -> None:
+    import openapi_spec_validator  # takes more than a second, which every worker would wait as it collects
+
     openapi_spec_validator.validate(DOCUMENT)
 
 
@@ -47,6 +50,8 @@ def test_the_table_is_all_there_is() -> None:
 
 
 def validator(name: str) -> Draft202012Validator:
+    from jsonschema import Draft202012Validator
+
     return Draft202012Validator({"$ref": f"#/components/schemas/{name}", "components": DOCUMENT["components"]})
 
 
