@@ -19,9 +19,10 @@ from typing import Final
 
 from simulator.core.jsontext import MISSING
 from simulator.core.recording import Recording
-from simulator.core.values.correlation import SENT, Variable, plan, propose
+from simulator.core.values.correlation import SENT, Variable, propose
 from simulator.core.values.nested import nested_json
 from simulator.core.values.occurrences import Occurrence, occurrences
+from simulator.core.values.planning import plan
 from simulator.core.values.twins import twins
 from simulator.files.locate import find_recording
 from simulator.files.reader import load

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from simulator.core.jsontext import Json
 from simulator.core.recording import Correlation, Recording
 from simulator.core.script import Script
-from simulator.core.values.correlation import SENT, uncorrelated
+from simulator.core.values.correlation import SENT
 from simulator.core.values.evidence import findings, left_alone
+from simulator.core.values.planning import uncorrelated
 
 _LONGEST = 44
 

@@ -123,7 +123,7 @@ class Driver:
 def _causes(recording: Recording) -> dict[int, int]:
     """What each client event follows: a server event on its flow, else for a request what the client last heard on
     any flow, else its flow's request."""
-    causes = find_causes(recording, Direction.UPSTREAM)
+    causes = dict(find_causes(recording, Direction.UPSTREAM))
     latest: int | None = None
     openings: dict[str, int] = {}
     for index, event in enumerate(recording.events):

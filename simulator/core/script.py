@@ -7,7 +7,7 @@ client did not wait for still belongs to the opening of its flow, see `greetings
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from simulator.core.errors import RecordingError
@@ -17,8 +17,9 @@ from simulator.core.matching.overrides import NO_RULES, Overrides, Rules, overri
 from simulator.core.recording import Recording
 from simulator.core.sendable import check_sendable
 from simulator.core.units import MILLISECOND, Time
-from simulator.core.values import correlation
+from simulator.core.values.correlation import SENT, Plan
 from simulator.core.values.places import route
+from simulator.core.values.planning import plan as planned
 
 BREATH = 5 * MILLISECOND
 """How close to a message a heartbeat is part of the same burst."""
@@ -78,7 +79,7 @@ class Script:
 
     recording: Recording
     flows: tuple[FlowScript, ...]
-    plan: correlation.Plan = field(default_factory=correlation.Plan)
+    plan: Plan = field(default_factory=Plan)
     answers: Sequence[int] = ()
 
     @property
@@ -91,27 +92,28 @@ class Script:
 def compile_script(recording: Recording) -> Script:
     """Cut a recording for the server's side. Raises RecordingError for what no server can do."""
     check_sendable(recording)
-    return cut(recording, correlation.plan(recording))
+    return cut(recording, planned(recording))
 
 
-def cut(recording: Recording, plan: correlation.Plan) -> Script:
+def cut(recording: Recording, plan: Plan) -> Script:
     """The script, where it is known what correlates; of most messages, nothing is looked at but who sent them."""
     causes = find_causes(recording, Direction.DOWNSTREAM, greetings(recording, plan))
     reactions: dict[int, list[Reaction]] = {}
-    for index, cause in causes.items():
+    for index, cause in causes:
         event = recording.events[index]
         delay = event.at - recording.events[cause].at
         reaction = Reaction(index=index, delay=delay, event=event, heartbeat=is_heartbeat(event))
         reactions.setdefault(cause, []).append(reaction)
     said = overrides(recording.header.match, recording.header.ignore, plan.paired)
-    flows = [_flow(recording, flow, events, reactions, said) for flow, events in _indexed(recording).items()]
-    answers = tuple(index for index, event in enumerate(recording.events) if is_answer(event))
-    return Script(recording=recording, flows=tuple(flows), plan=plan, answers=answers)
+    flows = [_flow(outline, recording, reactions, said) for outline in outlines(recording)]
+    return Script(recording=recording, flows=tuple(flows), plan=plan, answers=tuple(answers(recording)))
 
 
-def is_answer(event: Event) -> bool:
-    """Whether this is a response that is whole."""
-    return isinstance(event, Response) and not event.streaming and not is_upgrade(event)
+def answers(recording: Recording) -> Iterator[int]:
+    """The indices of the responses that are whole, but for those that open a WebSocket."""
+    for index, event in enumerate(recording.events):
+        if isinstance(event, Response) and not event.streaming and not is_upgrade(event):
+            yield index
 
 
 def _indexed(recording: Recording) -> dict[str, list[int]]:
@@ -121,38 +123,58 @@ def _indexed(recording: Recording) -> dict[str, list[int]]:
     return found
 
 
-def _flow(
-    recording: Recording,
-    flow: str,
-    indices: list[int],
-    reactions: Mapping[int, list[Reaction]],
-    said: Overrides,
-) -> FlowScript:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outline:
+    """A flow by the indices of its events: its request, what else the client did, the first close frame."""
+
+    flow: str
+    opening: int
+    expected: Sequence[int]
+    upgrade: bool
+    begins: Time
+    ends: Time
+    closed: int | None
+
+
+def outlines(recording: Recording) -> Iterator[Outline]:
+    """Every flow of a recording, in order. Going through them raises RecordingError."""
     events = recording.events
-    first = events[indices[0]]
-    if not isinstance(first, Request):
-        place = f"flow {flow}"
-        raise RecordingError(f"begins with a {first.kind}; a flow begins with its request", place=place)
-    expectations = [
-        Expectation(
-            index=index,
-            event=events[index],
-            reactions=tuple(reactions.get(index, ())),
-            heartbeat=is_heartbeat(events[index]),
+    for flow, indices in _indexed(recording).items():
+        first = events[indices[0]]
+        if not isinstance(first, Request):
+            problem = f"begins with a {first.kind}; a flow begins with its request"
+            raise RecordingError(problem, place=f"flow {flow}")
+        yield Outline(
+            flow=flow,
+            opening=indices[0],
+            expected=[index for index in indices[1:] if events[index].direction is Direction.UPSTREAM],
+            upgrade=any(is_upgrade(events[index]) for index in indices),
+            begins=first.at,
+            ends=events[indices[-1]].at,
+            closed=next((index for index in indices if isinstance(events[index], Close)), None),
         )
-        for index in indices
-        if events[index].direction is Direction.UPSTREAM
-    ]
+
+
+def _flow(
+    outline: Outline, recording: Recording, reactions: Mapping[int, list[Reaction]], said: Overrides
+) -> FlowScript:
+    def expectation(index: int) -> Expectation:
+        event = recording.events[index]
+        after = tuple(reactions.get(index, ()))
+        return Expectation(index=index, event=event, reactions=after, heartbeat=is_heartbeat(event))
+
+    opening = expectation(outline.opening)
+    where = route(opening.event) if isinstance(opening.event, Request) else "?"
     return FlowScript(
-        flow=flow,
-        route=route(first),
-        opening=expectations[0],
-        expectations=tuple(expectations[1:]),
-        rules=said.on(route(first)),
-        upgrade=any(is_upgrade(events[index]) for index in indices),
-        begins=first.at,
-        ends=events[indices[-1]].at,
-        closed=next((index for index in indices if isinstance(events[index], Close)), None),
+        flow=outline.flow,
+        route=where,
+        opening=opening,
+        expectations=tuple(map(expectation, outline.expected)),
+        rules=said.on(where),
+        upgrade=outline.upgrade,
+        begins=outline.begins,
+        ends=outline.ends,
+        closed=outline.closed,
     )
 
 
@@ -168,7 +190,7 @@ def exchanges(script: Script) -> dict[str, list[tuple[Request, Response]]]:
     return found
 
 
-def greetings(recording: Recording, plan: correlation.Plan) -> frozenset[int]:
+def greetings(recording: Recording, plan: Plan) -> frozenset[int]:
     """Server messages that answer the opening of their WebSocket although the client had spoken already.
 
     Many clients send at once and are greeted after that. If the server later shows that it heard (it sends back a
@@ -188,34 +210,32 @@ def greetings(recording: Recording, plan: correlation.Plan) -> frozenset[int]:
     return frozenset(found)
 
 
-def _echoes(index: int, messages: set[int], plan: correlation.Plan) -> bool:
+def _echoes(index: int, messages: set[int], plan: Plan) -> bool:
     """Whether an event sends back what came in one of these messages."""
-    return any(
-        variable.kind in correlation.SENT and variable.source in messages for variable in plan.in_all(index)
-    )
+    return any(variable.kind in SENT and variable.source in messages for variable in plan.in_all(index))
 
 
-def find_causes(recording: Recording, side: Direction, greeting: frozenset[int] = frozenset()) -> dict[int, int]:
-    """For every event that `side` sends, by index: the index of the other side's event that it answers.
+def find_causes(
+    recording: Recording, side: Direction, greeting: frozenset[int] = frozenset()
+) -> Iterator[tuple[int, int]]:
+    """The index of every event that `side` sends, with that of the other side's event that it answers.
 
     Those in `greeting` answer the opening of their flow. Events with nothing before them have no cause: the
-    client's first request. Raises RecordingError.
+    client's first request. Going through them raises RecordingError.
     """
     names = {event.id: index for index, event in enumerate(recording.events) if event.id is not None}
     tracks: dict[str, _Track] = {}
-    causes: dict[int, int] = {}
     for index, event in enumerate(recording.events):
         track = tracks.setdefault(event.flow, _Track())
         if event.direction is not side:
             track.hear(index, event)
             continue
         if event.cause is not None:
-            causes[index] = _named(recording, index, event, names)
+            yield index, _named(recording, index, event, names)
             continue
         cause = track.cause_of(event, greeting=index in greeting)
         if cause is not None:
-            causes[index] = cause
-    return causes
+            yield index, cause
 
 
 def _named(recording: Recording, index: int, event: Event, names: Mapping[str, int]) -> int:

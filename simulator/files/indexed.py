@@ -59,8 +59,7 @@ class Indexed:
     def script(self, correlations: Sequence[Correlation]) -> Script:
         views, header = self._views, self._header
         events = Lazy(range(len(views["offsets"])), self._event)
-        variables = Lazy(range(len(views["variables first"]) - 1), self._variable)
-        plan = Plan(variables=variables, uses=_Uses(self, len(events)), correlations=tuple(correlations))
+        plan = self.plan(correlations)
         said = overrides(header.match, header.ignore, plan.paired)
         told = json.loads(bytes(views["flows"]))
         return Script(
@@ -69,6 +68,12 @@ class Indexed:
             plan=plan,
             answers=views["answers"],
         )
+
+    def plan(self, correlations: Sequence[Correlation]) -> Plan:
+        """The plan alone, for which an index need have nothing about flows."""
+        variables = Lazy(range(len(self._views["variables at"])), self._variable)
+        uses = _Uses(self, len(self._views["offsets"]))
+        return Plan(variables=variables, uses=uses, correlations=tuple(correlations))
 
     def _flow(
         self, number: int, said: Overrides, flow: str, opening: int, upgrade: bool, *when: Any
@@ -113,8 +118,9 @@ class Indexed:
         return tuple((self._slots[slots[pair]], self._variable(variables[pair])) for pair in pairs)
 
     def _variable(self, number: int) -> Variable:
-        first = self._views["variables first"]
-        *values, parts = json.loads(bytes(self._views["variables"][first[number] : first[number + 1]]))
+        at = self._views["variables at"][number]
+        end = at + self._views["variables long"][number]
+        *values, parts = json.loads(bytes(self._views["variables"][at:end]))
         given: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in zip(VARIABLE, values, strict=True)

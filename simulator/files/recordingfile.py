@@ -10,8 +10,8 @@ from pathlib import Path
 from simulator.core.events import Event
 from simulator.core.recording import Header, Service
 from simulator.core.units import Time
-from simulator.core.values.correlation import propose
-from simulator.files.reader import load
+from simulator.files.index import correlated
+from simulator.files.reader import open_recording
 from simulator.files.redaction import Redactor
 from simulator.files.upstreams import Upstream
 from simulator.files.writer import RecordingWriter, replace_header
@@ -43,10 +43,9 @@ class RecordingFile:
     def finish(self, services: tuple[Service, ...]) -> None:
         """Close the file, and write into its header what is known only now."""
         self._writer.close()
-        recording = load(self.path).recording
-        counts, digests = dict(self._redactor.counts), self._redactor.digests
-        header = replace(recording.header, services=services, redacted=counts, standins=digests)
-        header = replace(header, correlate=propose(replace(recording, header=header)))
+        with open_recording(self.path, lambda warning: None) as opened:
+            header = replace(opened.header, services=services, correlate=correlated(self.path))
+        header = replace(header, redacted=dict(self._redactor.counts), standins=self._redactor.digests)
         replace_header(self.path, header)
 
     def discard(self) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
@@ -21,7 +23,7 @@ from simulator.files.models import CorrelationItem
 from simulator.files.reader import load, open_lines, read_header
 from simulator.files.sections import Sections, read_sections, write_sections
 
-LARGE: Final = 32 * 1024 * 1024
+LARGE: Final = 2 * 1024 * 1024
 """Bytes of a recording from which on it has an index."""
 
 _ENDS: Final = 64 * 1024
@@ -44,11 +46,7 @@ def load_script(
         for warning in loaded.warnings:
             warn(warning)
         return compile_script(loaded.recording)
-    key = _key(path)
-    place = cache_folder() / f"{hashlib.blake2s(os.fsencode(path.resolve()), digest_size=12).hexdigest()}.index"
-    sections = read_sections(place)
-    if sections is None or sections.about.get("key") != key:
-        sections = _indexed(path, place, key, progress)
+    sections = _sections(path, warn, progress)
     for warning in sections.about["warnings"]:
         warn(warning)
     with open_lines(path) as stream:
@@ -56,7 +54,7 @@ def load_script(
     try:
         correlations = correlations_of(_CORRELATIONS.validate_python(sections.about["correlations"]))
     except ValidationError:
-        raise _damaged(place) from None
+        raise RecordingError("its index is damaged", place=str(path), hint=f"empty {cache_folder()}") from None
     return Indexed(path, header, sections.views).script(correlations)
 
 
@@ -67,25 +65,40 @@ def cache_folder() -> Path:
     return base / "stagesim"
 
 
-def _indexed(path: Path, place: Path, key: dict[str, Any], progress: Progress) -> Sections:
-    about, sections = index_of(path, progress)
-    if _key(path) != key:
-        raise RecordingError("was changed while it was read", place=str(path))
+def _sections(path: Path, warn: Callable[[str], None], progress: Progress) -> Sections:
+    """The index of a file, which is made where there is none that fits, and kept where that can be."""
+    key, folder = _key(path), cache_folder()
+    name = f"{hashlib.blake2s(os.fsencode(path.resolve()), digest_size=12).hexdigest()}.index"
+    sections = read_sections(folder / name)
+    if sections is not None and sections.about.get("key") == key:
+        return sections
     try:
-        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if os.access(folder, os.W_OK):
+            return _indexed(path, folder / name, key, progress)
+    except OSError as error:
+        why = error.strerror or str(error)
+    else:
+        why = os.strerror(errno.EACCES)
+    warn(f"{path}: its index cannot be kept in {folder} ({why}); set XDG_CACHE_HOME, or it is made each time")
+    with TemporaryDirectory() as temporary:
+        return _indexed(path, Path(temporary) / name, key, progress)
+
+
+def _indexed(path: Path, place: Path, key: dict[str, Any], progress: Progress) -> Sections:
+    try:
+        about, sections = index_of(path, place.parent, progress)
+        if _key(path) != key:
+            raise RecordingError("was changed while it was read", place=str(path))
         write_sections(place, {"key": key, **about}, sections)
     except OSError as error:
-        hint = "set XDG_CACHE_HOME to a folder with space for it"
+        hint = "set XDG_CACHE_HOME to a folder with room for it"
         problem = f"its index cannot be written to {place}: {error.strerror or error}"
         raise RecordingError(problem, place=str(path), hint=hint) from None
     written = read_sections(place)
     if written is None:
-        raise _damaged(place)
+        raise RecordingError("its index is not as it was written", place=str(path), hint=f"see to {place.parent}")
     return written
-
-
-def _damaged(place: Path) -> RecordingError:
-    return RecordingError("this index is damaged", place=str(place), hint="remove it; it will be made again")
 
 
 def _key(path: Path) -> dict[str, Any]:

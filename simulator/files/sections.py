@@ -6,14 +6,15 @@ import hashlib
 import json
 import mmap
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 _MAGIC: Final = b"stagesim sections 1\n"
 _DIGEST: Final = 32
 _ALIGNED: Final = 8
+_BLOCK: Final = 1 << 16
 _CODES: Final = frozenset("BIQq")
 """Bytes, and numbers of 4 and 8 bytes as this machine has them: the file is a cache, and never leaves it."""
 
@@ -31,15 +32,13 @@ def write_sections(path: Path, about: Mapping[str, Any], sections: Mapping[str, 
     views = {name: memoryview(data) for name, data in sections.items()}
     table = {name: [view.format, view.nbytes] for name, view in views.items()}
     head = _padded(json.dumps({"about": about, "sections": table}).encode())
-    digest = hashlib.blake2b(head, digest_size=_DIGEST)
+    digest = hashlib.blake2b(digest_size=_DIGEST)
     temporary = path.with_name(f"{path.name}.{os.getpid()}")
     try:
         with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
-            out.write(_MAGIC + bytes(_DIGEST) + len(head).to_bytes(8, "little") + head)
-            for view in views.values():
-                data = view.cast("B")
+            out.write(_MAGIC + bytes(_DIGEST))
+            for data in _blocks(head, views.values()):
                 out.write(data)
-                out.write(bytes(-view.nbytes % _ALIGNED))
                 digest.update(data)
             out.seek(len(_MAGIC))
             out.write(digest.digest())
@@ -48,16 +47,32 @@ def write_sections(path: Path, about: Mapping[str, Any], sections: Mapping[str, 
         temporary.unlink(missing_ok=True)
 
 
+def _blocks(head: bytes, views: Iterable[memoryview]) -> Iterator[bytes | memoryview]:
+    yield len(head).to_bytes(8, "little") + head
+    for view in views:
+        yield view.cast("B")
+        yield bytes(-view.nbytes % _ALIGNED)
+
+
 def read_sections(path: Path) -> Sections | None:
     """The sections of a file; None if there is none, or if it is not as it was written."""
     try:
         with path.open("rb") as file:
-            if os.fstat(file.fileno()).st_uid != os.geteuid():
+            if os.fstat(file.fileno()).st_uid != os.geteuid() or not _as_written(file):
                 return None
             data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
         return _sections(data)
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
+
+
+def _as_written(file: BinaryIO) -> bool:
+    """Whether the rest of a file has the digest at its beginning. It is read: pages of a map would be memory."""
+    file.seek(len(_MAGIC))
+    expected, digest = file.read(_DIGEST), hashlib.blake2b(digest_size=_DIGEST)
+    while block := file.read(_BLOCK):
+        digest.update(block)
+    return digest.digest() == expected
 
 
 def _sections(data: memoryview) -> Sections | None:
@@ -66,18 +81,14 @@ def _sections(data: memoryview) -> Sections | None:
     head = data[begin : begin + length]
     if bytes(data[: len(_MAGIC)]) != _MAGIC or len(head) != length:
         return None
-    digest = hashlib.blake2b(head, digest_size=_DIGEST)
     told = json.loads(bytes(head))
     views, at = {}, begin + length
     for name, (code, size) in told["sections"].items():
         view = data[at : at + size]
         if code not in _CODES or len(view) != size:
             return None
-        digest.update(view)
         views[name] = view.cast(code)
         at += size + -size % _ALIGNED
-    if digest.digest() != bytes(data[len(_MAGIC) : len(_MAGIC) + _DIGEST]):
-        return None
     return Sections(about=told["about"], views=views)
 
 

@@ -17,7 +17,7 @@ from simulator.core.matching.compare import label
 from simulator.core.recording import Recording
 from simulator.core.sendable import check_sendable
 from simulator.core.units import SECOND, Time
-from simulator.core.values.correlation import plan
+from simulator.core.values.planning import plan
 from simulator.live.call import Call
 from simulator.live.clock import RealClock
 

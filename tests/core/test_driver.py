@@ -10,7 +10,7 @@ from simulator.core.driver import Driver, client_plan
 from simulator.core.events import Close, Event, Message, Request, Reset, Response
 from simulator.core.recording import Recording
 from simulator.core.units import MILLISECOND, SECOND
-from simulator.core.values.correlation import plan
+from simulator.core.values.planning import plan
 from tests.conversations import DOWN, UP, UPGRADE, agent_run, recording, text
 
 RECORDED, LIVE = str(UUID(int=7 << 80 | 0xABCDEF, version=4)), str(UUID(int=9 << 90 | 0xFEDCBA, version=4))

@@ -20,8 +20,9 @@ from simulator.core.settings import Settings
 from simulator.core.simulation import simulate
 from simulator.core.underway import HASTE
 from simulator.core.units import MILLISECOND, SECOND
-from simulator.core.values.correlation import COMPOSED, plan, propose
+from simulator.core.values.correlation import COMPOSED, propose
 from simulator.core.values.inside import Finder, can_stand_inside
+from simulator.core.values.planning import plan
 from tests.conversations import CREATED, DOWN, UP, UPGRADE, recording, text
 
 KERNEL, OTHER = "7e9818f7-6022-468b-b16e-a003117e7c1d", "0b117d00-94f1-4496-d6ce-633f5db65311"

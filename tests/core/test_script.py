@@ -12,7 +12,7 @@ from simulator.core.events import Close, Direction, Event, Message, Ping, Pong, 
 from simulator.core.recording import Recording, Service
 from simulator.core.script import compile_script, find_causes, greetings
 from simulator.core.units import MILLISECOND
-from simulator.core.values.correlation import plan
+from simulator.core.values.planning import plan
 from tests.conversations import DOWN, UP, agent_run, recording, recordings
 from tests.core.playing import answer, down, get, message, post, socket, up, upgrade
 
@@ -21,7 +21,7 @@ MS = MILLISECOND
 
 def causes(*said: Event) -> dict[int, int]:
     """What answers what, of everything on a socket after its 101, counted from 2; the opening is 0."""
-    found = find_causes(socket(*said), Direction.DOWNSTREAM)
+    found = dict(find_causes(socket(*said), Direction.DOWNSTREAM))
     assert found.pop(1) == 0, "the 101 answers the request"
     return found
 
@@ -46,7 +46,7 @@ def test_an_answer_belongs_to_the_latest_that_was_said_before_it() -> None:
 
 def test_an_answer_belongs_to_its_own_flow() -> None:
     played = recording(*upgrade("1", 0), post("2", 200, "/a"), down(300, type="x"), answer("2", 400))
-    assert find_causes(played, Direction.DOWNSTREAM) == {1: 0, 3: 0, 4: 2}
+    assert dict(find_causes(played, Direction.DOWNSTREAM)) == {1: 0, 3: 0, 4: 2}
 
 
 def test_a_beat_of_the_client_is_nobodys_cause_but_its_answers() -> None:
@@ -101,7 +101,7 @@ def test_a_pong_of_the_client_is_nobodys_cause() -> None:
 
 def test_the_other_side_has_causes_too() -> None:
     played = socket(down(200, type="hello"), up(300, type="a"), ping(400, DOWN, b"x"), pong(500, UP, b"x"))
-    assert find_causes(played, Direction.UPSTREAM) == {3: 2, 5: 4}
+    assert dict(find_causes(played, Direction.UPSTREAM)) == {3: 2, 5: 4}
 
 
 # --- causes that somebody named --------------------------------------------------------------------------------
@@ -118,7 +118,7 @@ def test_a_cause_may_be_named_also_on_another_flow() -> None:
         answer("2", 300),
         named(down(400, type="done"), cause="order"),
     )
-    assert find_causes(played, Direction.DOWNSTREAM)[4] == 2
+    assert dict(find_causes(played, Direction.DOWNSTREAM))[4] == 2
     reactions = {flow.flow: flow.opening.reactions for flow in compile_script(played).flows}
     assert [(item.index, item.delay) for item in reactions["2"]] == [(3, 100 * MS), (4, 200 * MS)]
 
@@ -185,7 +185,7 @@ def test_a_server_that_never_shows_that_it_heard_greeted_nobody() -> None:
 def test_a_beat_before_the_greeting_changes_nothing() -> None:
     said = up(150, type="ping"), up(200, **MINE), down(300, type="hello"), down(500, **HEARD)
     assert greeted(*said) == {4}
-    assert find_causes(socket(*said), Direction.DOWNSTREAM, frozenset({4}))[4] == 0
+    assert dict(find_causes(socket(*said), Direction.DOWNSTREAM, frozenset({4})))[4] == 0
 
 
 # --- the cut ---------------------------------------------------------------------------------------------------

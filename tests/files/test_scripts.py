@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tracemalloc
 from collections.abc import Iterator
@@ -20,6 +21,9 @@ from simulator.files.reader import load
 from simulator.files.scripts import cache_folder, load_script
 from simulator.files.writer import save
 from tests.conversations import agent_run, recordings
+
+ROOT = Path(__file__).parents[2]
+RECORDED = sorted([*(ROOT / "recordings").glob("*.jsonl"), *(ROOT / "tests/core/real").glob("*.jsonl")])
 
 
 @pytest.fixture(autouse=True)
@@ -69,10 +73,14 @@ def test_a_script_by_its_index_is_the_script(tmp_path: Path, recording: Recordin
     same(indexed(path), compile_script(load(path).recording))
 
 
-@pytest.mark.parametrize("name", ["golden-path"])
-def test_a_shipped_recording_by_its_index_is_itself(name: str) -> None:
-    path = Path(__file__).parents[2] / "recordings" / f"{name}.jsonl"
-    same(indexed(path), compile_script(load(path).recording))
+@pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
+def test_a_real_recording_by_its_index_is_itself(path: Path, tmp_path: Path) -> None:
+    """As it is, and where it has to be found out what correlates."""
+    recording = load(path).recording
+    same(indexed(path), compile_script(recording))
+    bare = replace(recording, header=replace(recording.header, correlate=None))
+    save(bare, tmp_path / "bare.jsonl")
+    same(indexed(tmp_path / "bare.jsonl"), compile_script(bare))
 
 
 def test_it_is_made_once(tmp_path: Path, counted: list[Path], cache: Path) -> None:
@@ -108,11 +116,17 @@ def test_it_says_how_far_it_is(tmp_path: Path) -> None:
     write(path, messages=2500, per_flow=100)
     told: list[tuple[str, float | None]] = []
     load_script(path, lambda warning: None, lambda what, share: told.append((what, share)), large=0)
-    *read, last = told
-    shares = [share for what, share in read if what == "reading" and share is not None]
-    assert len(shares) == 3
-    assert shares == sorted(shares)
-    assert last == ("looking for what correlates", None)
+    shares: dict[str, list[float | None]] = {}
+    for what, share in told:
+        shares.setdefault(what, []).append(share)
+    *passes, last = shares.items()
+    assert [what for what, _ in passes] == [
+        "reading",
+        "looking for what correlates",
+        "finding every value that does",
+    ]
+    assert all(len(found) == 3 and found == sorted(map(float, found)) for _, found in passes)
+    assert last == ("laying it out", [None])
 
 
 def test_what_is_wrong_with_a_recording_is_told_as_ever(tmp_path: Path) -> None:
@@ -127,12 +141,28 @@ def test_what_is_wrong_with_a_recording_is_told_as_ever(tmp_path: Path) -> None:
     assert str(small.value) == str(large.value)
 
 
-def test_a_cache_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_cache_it_is_made_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, counted: list[Path]
+) -> None:
     path = tmp_path / "run.jsonl"
     save(agent_run(), path)
     (tmp_path / "taken").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "taken"))
     assert cache_folder() == tmp_path / "taken" / "stagesim"
+    told: list[str] = []
+    for _ in range(2):
+        same(load_script(path, told.append, large=0), compile_script(agent_run()))
+    assert counted == [path, path]
+    assert len(told) == 2 and "its index cannot be kept in" in told[0]
+
+
+def test_an_index_that_has_no_room_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*given: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    path = tmp_path / "run.jsonl"
+    save(agent_run(), path)
+    monkeypatch.setattr(scripts, "write_sections", full)
     with pytest.raises(RecordingError, match="its index cannot be written"):
         indexed(path)
 

@@ -9,9 +9,10 @@ from typing import Final
 from simulator.core.jsontext import Json, Path
 from simulator.core.recording import Recording, standin_digest
 from simulator.core.units import Time
-from simulator.core.values.correlation import COMPOSED, TIME, TOKEN, Plan, Variable, plan
+from simulator.core.values.correlation import COMPOSED, TIME, TOKEN, Plan, Variable
 from simulator.core.values.ids import has_random_part, is_id_name, is_jwt, is_secret_name, without_ids
 from simulator.core.values.origins import Origins
+from simulator.core.values.planning import plan
 from simulator.core.values.timestamps import is_timestamp, looks_like_time, without_dates
 
 ID_HOLE, TIME_HOLE, SECRET_HOLE = "{id}", "{time}", "{secret}"

@@ -1,17 +1,17 @@
 """Correlation, found from a recording: which values travel, who made them, and where they come back.
 
 Two steps. `propose` looks at the values and writes rules for places (they can be read and corrected in the
-recording's header); `plan` applies rules to a recording and knows every single occurrence beforehand.
+recording's header); `simulator.core.values.planning` applies them to a recording and knows every single
+occurrence beforehand.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Container, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
-from simulator.core.events import Direction, Event
-from simulator.core.jsontext import MISSING, Json, Path
+from simulator.core.jsontext import Json
 from simulator.core.recording import Correlation, Recording
 from simulator.core.units import Time
 from simulator.core.values.ids import (
@@ -27,13 +27,20 @@ from simulator.core.values.ids import (
     is_word,
     looks_like_id,
 )
-from simulator.core.values.inside import Finder, can_stand_inside
-from simulator.core.values.nested import nested_json, outside
-from simulator.core.values.occurrences import Occurrence, key_of, occurrences
-from simulator.core.values.pairs import SHORTEST_ECHO, SHORTEST_NUMBER, is_reference, is_short, pairs, typed
+from simulator.core.values.occurrences import occurrences
+from simulator.core.values.pairs import (
+    SHORTEST_ECHO,
+    SHORTEST_NUMBER,
+    References,
+    Tally,
+    is_reference,
+    is_short,
+    pairs,
+)
 from simulator.core.values.places import Slot
-from simulator.core.values.sightings import Sighting, data_places, sightings
-from simulator.core.values.timestamps import is_timestamp, looks_like_time
+from simulator.core.values.repeats import EVERYTHING
+from simulator.core.values.sightings import Sighting, Sightings, data_places, is_data_here
+from simulator.core.values.timestamps import looks_like_time
 from simulator.core.values.twins import Twins, twins
 
 ECHOED, MINTED, TOKEN, TIME, COMPOSED, PAIRED = "echoed", "minted", "token", "time", "composed", "paired"
@@ -93,15 +100,28 @@ class Plan:
             yield from (part.variable for part in variable.parts)
 
 
-def propose(recording: Recording, *others: Recording) -> tuple[Correlation, ...]:
+def propose(
+    recording: Recording, *others: Recording, repeats: Container[str] = EVERYTHING
+) -> tuple[Correlation, ...]:
     """Find what correlates in a recording; places that its header says to ignore are left out.
 
     `others` are of the same scenario, and tell chance from what travels: see `simulator.core.values.twins`.
+    `repeats` are the keys of the values that need be remembered, see `simulator.core.values.repeats`.
     """
     known = twins(recording, *others)
-    seen = [sighting.confirmed(known) if others else sighting for sighting in sightings(recording)]
+
+    def alike(sighting: Sighting) -> Hashable:
+        kinds = (_kind(sighting, frozenset(data), known) for data in ((), (sighting.place,)))
+        return (*kinds, is_data_here(sighting))
+
+    ignored = recording.header.ignore
+    seen = Sightings(known=known, ignored=ignored, repeats=repeats, alike=alike)
+    references = References(ignored)
+    for item in occurrences(recording):
+        seen.see(item)
+        references.hear(item)
     data = data_places(seen)
-    local = _by_client(recording, others, known)
+    local = _by_client(references, others, known, ignored)
     found: dict[tuple[str, str], dict[str, None]] = {}
     for sighting in seen:
         kind = _kind(sighting, data, known)
@@ -115,10 +135,14 @@ def propose(recording: Recording, *others: Recording) -> tuple[Correlation, ...]
     )
 
 
-def _by_client(recording: Recording, others: tuple[Recording, ...], known: Twins) -> dict[str, dict[str, None]]:
+def _by_client(
+    references: References, others: tuple[Recording, ...], known: Twins, ignored: Container[str]
+) -> dict[str, dict[str, None]]:
     """The targets of each place of the client that is one of a pair."""
-    ignored = set(recording.header.ignore)
-    found = [(tally.source, tally.target) for tally in pairs([recording, *others])]
+    tallies: dict[tuple[str, str], Tally] = {}
+    for heard in (references, *map(References.of, others)):
+        heard.tell(tallies)
+    found = [(tally.source, tally.target) for tally in pairs(tallies.values())]
     named = {target for _, target in found}
     found += [pair for pair in known.pairs() if pair[1] not in named]
     targets: dict[str, dict[str, None]] = {}
@@ -155,11 +179,11 @@ def _could_be_made(value: Json) -> bool:
 
 def _travels(value: Json, source: Slot, back: list[Slot]) -> bool:
     if is_word(value) or is_label(value):  # 'active' twice is chance: an id only where both names say so
-        return all(_names_id(slot) and slot.part != "path" for slot in (source, back[0]))
+        return all(names_id(slot) and slot.part != "path" for slot in (source, back[0]))
     if len(str(value)) < (SHORTEST_ECHO if isinstance(value, str) else SHORTEST_NUMBER):
         return False
     if _may_count(value):
-        return _names_id(source) or any(_names_id(slot) or _named(slot) == _named(source) for slot in back)
+        return names_id(source) or any(names_id(slot) or _named(slot) == _named(source) for slot in back)
     return True
 
 
@@ -181,17 +205,17 @@ def _minted(sighting: Sighting, data: frozenset[str]) -> bool:
     if not isinstance(value, str) or not has_random_part(value) or looks_like_time(value):
         return False
     comes_back = bool(sighting.back) and is_distinctive(value)
-    used = any(sent and (_names_id(slot) or not _may_count(value)) for _, slot, sent in sighting.back)
+    used = any(sent and (names_id(slot) or not _may_count(value)) for _, slot, sent in sighting.back)
     if first.part == "header":
-        return looks_like_id(value) or _names_id(first) or used or comes_back
+        return looks_like_id(value) or names_id(first) or used or comes_back
     if not is_unspaced(value):
         return False
-    if _names_id(first):
+    if names_id(first):
         return True
     return sighting.place not in data and (holds_uuid(value) or used or comes_back)
 
 
-def _names_id(slot: Slot) -> bool:
+def names_id(slot: Slot) -> bool:
     return slot.part == "path" or any(is_id_name(step) for step in slot.at[-2:])
 
 
@@ -201,150 +225,3 @@ def _named_secret(slot: Slot) -> bool:
 
 def _name(source: str) -> str:
     return source.rpartition(" ")[2].removeprefix("$.")
-
-
-def plan(recording: Recording) -> Plan:
-    """Apply the header's correlations, or what `propose` finds where it has none; timestamps are always found."""
-    header = recording.header
-    correlations = propose(recording) if header.correlate is None else header.correlate
-    sources = _by_source(correlations)
-    known: dict[str, tuple[Variable, Correlation | None]] = {}
-    uses: list[tuple[int, Slot, Variable]] = []
-    texts: list[tuple[int, Slot, str]] = []
-    numbered: list[Variable] = []
-    local = _Local(correlations)
-    whole: set[tuple[int, Path | None]] = set()
-    for item in occurrences(recording):
-        index, event, slot, value, where = item
-        key = key_of(value)
-        if key is None or where in header.ignore or (index, outside(slot.at)) in whole:
-            continue
-        wall = header.created + event.at
-        own = local.known(item)
-        if own is None and local.begins(item):
-            own = Variable(number=len(numbered), kind=PAIRED, value=value, source=index, wall=wall)
-            numbered.append(local.add(item, own))
-        if own is not None:
-            uses.append((index, slot, own))
-            if not item.upstream:
-                continue
-        entry = known.get(key)
-        if entry is None or not _belongs(entry[1], where):
-            kind = _kind_at(sources[where], slot, value) if where in sources else None
-            kind = kind or _time_kind(event, value, wall)
-            if kind is None:
-                if isinstance(value, str) and not item.upstream and nested_json(value) is MISSING:
-                    texts.append((index, slot, value))
-                continue
-            variable = Variable(number=len(numbered), kind=kind, value=value, source=index, wall=wall)
-            numbered.append(variable)
-            entry = known[key] = (variable, sources.get(where))
-        uses.append((index, slot, entry[0]))
-        if not item.upstream:
-            whole.add((index, slot.at))
-    variables, composed = _composed(numbered, texts)
-    found: dict[int, list[tuple[Slot, Variable]]] = {}
-    for index, slot, variable in [*uses, *composed]:
-        found.setdefault(index, []).append((slot, variables[variable.number]))
-    return Plan(
-        variables=tuple(variables),
-        uses={index: tuple(pairs) for index, pairs in found.items()},
-        correlations=correlations,
-    )
-
-
-class _Local:
-    """The ids of each flow: they are known by their flow, and by the place where the client put them."""
-
-    def __init__(self, correlations: Iterable[Correlation]) -> None:
-        paired = [item for item in correlations if item.kind == PAIRED]
-        self._source = {item.source: item.source for item in paired}
-        self._source |= {target: item.source for item in paired for target in item.targets}
-        self._found: dict[tuple[str, str, str], Variable] = {}
-
-    def begins(self, item: Occurrence) -> bool:
-        return self._source.get(item.place) == item.place and is_short(item.value)
-
-    def known(self, item: Occurrence) -> Variable | None:
-        return self._found.get(self._key(item))
-
-    def add(self, item: Occurrence, variable: Variable) -> Variable:
-        self._found[self._key(item)] = variable
-        return variable
-
-    def _key(self, item: Occurrence) -> tuple[str, str, str]:
-        return item.event.flow, self._source.get(item.place, ""), typed(item.value)
-
-
-def _composed(
-    plain: list[Variable], texts: list[tuple[int, Slot, str]]
-) -> tuple[list[Variable], list[tuple[int, Slot, Variable]]]:
-    """All variables with their parts, in order of their numbers, and the uses of those that are only composed."""
-    ids: dict[str, Variable] = {}
-    for variable in plain:
-        if variable.kind in (ECHOED, MINTED) and can_stand_inside(variable.value):
-            ids.setdefault(variable.value, variable)
-    finder = Finder(ids)
-    spans = {item.number: _spans(item, finder, ids) for item in plain if item.kind == MINTED}
-    variables, uses = list(plain), []
-    for index, slot, text in texts:
-        item = Variable(number=len(variables), kind=COMPOSED, value=text, source=index, wall=0)
-        if found := _spans(item, finder, ids):
-            spans[item.number] = found
-            variables.append(item)
-            uses.append((index, slot, item))
-    sources = [item.source for item in variables]
-    for number, found in spans.items():  # an id is there from where it is first a part of something
-        for _, _, part in found:
-            sources[part.number] = min(sources[part.number], variables[number].source)
-    for item in sorted(variables, key=lambda item: len(str(item.value))):  # parts before what has them
-        parts = tuple(Part(begin, end, variables[part.number]) for begin, end, part in spans.get(item.number, ()))
-        variables[item.number] = replace(item, source=sources[item.number], parts=parts)
-    return variables, uses
-
-
-def _spans(item: Variable, finder: Finder, ids: Mapping[str, Variable]) -> list[tuple[int, int, Variable]]:
-    """Which ids stand where in a text of the server; none that the client had not sent by then."""
-    text = str(item.value)
-    found = [(begin, end, ids[text[begin:end]]) for begin, end in finder.find(text)]
-    return [(begin, end, part) for begin, end, part in found if part.kind == MINTED or part.source < item.source]
-
-
-def _by_source(correlations: Iterable[Correlation]) -> dict[str, Correlation]:
-    """One correlation for each source: a place may hold a token now and another id then."""
-    found: dict[str, Correlation] = {}
-    for item in correlations:
-        if item.kind == PAIRED:
-            continue
-        first = found.get(item.source, item)
-        found[item.source] = replace(first, targets=tuple(dict.fromkeys([*first.targets, *item.targets])))
-    return found
-
-
-def _kind_at(correlation: Correlation, slot: Slot, value: Json) -> str | None:
-    """What a value at the source of a correlation is; where ids are made there may be numbers and times too."""
-    if correlation.kind == ECHOED:
-        return ECHOED
-    if looks_like_time(value) or not (isinstance(value, str) or _names_id(slot)):
-        return None
-    return TOKEN if is_jwt(value) else MINTED
-
-
-def uncorrelated(recording: Recording, planned: Plan) -> list[str]:
-    """Places of values that look like ids and belong to no variable: sent once by the client, or ruled out."""
-    found: dict[str, None] = {}
-    for index, _, slot, value, where in occurrences(recording):
-        random = looks_like_id(value) or (_names_id(slot) and slot.part != "path" and has_random_part(value))
-        if random and not any(slot == used for used, _ in planned.at(index)):
-            found[where] = None
-    return list(found)
-
-
-def _belongs(correlation: Correlation | None, where: str) -> bool:
-    """Whether a place holds this variable; a timestamp's holds it everywhere."""
-    return correlation is None or where == correlation.source or where in correlation.targets
-
-
-def _time_kind(event: Event, value: Json, wall: Time) -> str | None:
-    downstream = event.direction is Direction.DOWNSTREAM
-    return TIME if downstream and wall and is_timestamp(value, wall) else None

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 
 from simulator.core.jsontext import Json
 from simulator.core.recording import Correlation, Recording
-from simulator.core.values.correlation import MINTED, PAIRED, SENT, TOKEN, Plan, plan, propose, uncorrelated
+from simulator.core.values.correlation import MINTED, PAIRED, SENT, TOKEN, Plan, propose
 from simulator.core.values.ids import holds_uuid, is_distinctive, is_id_name, is_label, is_word, looks_like_id
 from simulator.core.values.occurrences import Occurrence, occurrences
 from simulator.core.values.pairs import tallies
+from simulator.core.values.planning import plan, uncorrelated
 from simulator.core.values.twins import Twins, twins
 
 _EXAMPLES = 3

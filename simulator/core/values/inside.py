@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import Final, TypeGuard
 
 from simulator.core.jsontext import Json
 from simulator.core.values.ids import is_distinctive
+
+_SHORTEST: Final = 8
+_LONGEST: Final = 200
+"""Characters of what `is_distinctive` can be true of, and stands inside of something."""
 
 _WORD: Final = re.compile(r"[0-9A-Za-z]+(?:[_-]+[0-9A-Za-z]+)*")
 _PIECE: Final = re.compile(r"[0-9A-Za-z]+")
@@ -15,7 +19,33 @@ _PIECE: Final = re.compile(r"[0-9A-Za-z]+")
 
 def can_stand_inside(value: Json) -> TypeGuard[str]:
     """Whether a value would be known again inside of another: distinctive, and one word."""
-    return isinstance(value, str) and is_distinctive(value) and bool(_WORD.fullmatch(value))
+    return (
+        isinstance(value, str)
+        and len(value) <= _LONGEST
+        and is_distinctive(value)
+        and bool(_WORD.fullmatch(value))
+    )
+
+
+def candidates(text: str) -> Iterator[str]:
+    """Every part of a text that a `Finder` could find there, whatever it knows."""
+    if len(text) <= _SHORTEST:
+        return
+    for word in _WORD.finditer(text):
+        if len(word[0]) < _SHORTEST:
+            continue
+        pieces = [piece.span() for piece in _PIECE.finditer(text, *word.span())]
+        for first, (begin, _) in enumerate(pieces):
+            for _, end in pieces[first:]:
+                if end - begin > _LONGEST:
+                    break
+                if end - begin >= _SHORTEST and end - begin < len(text):
+                    yield text[begin:end]
+
+
+def may_hold(text: str, known: Container[str]) -> bool:
+    """Whether some of these keys could be found in a text."""
+    return any(part in known for part in candidates(text))
 
 
 class Finder:

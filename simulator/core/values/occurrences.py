@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from simulator.core.events import Direction, Event, Request
 from simulator.core.jsontext import Json
 from simulator.core.recording import Recording
-from simulator.core.values.places import Slot, place, route, slots
+from simulator.core.values.places import Slot, places, route, slots
 
 
 class Occurrence(NamedTuple):
@@ -27,13 +27,19 @@ class Occurrence(NamedTuple):
 
 def occurrences(recording: Recording) -> Iterator[Occurrence]:
     """Every value of a recording, in order."""
+    return values_of(recording.events)
+
+
+def values_of(events: Iterable[Event]) -> Iterator[Occurrence]:
+    """Every value of a recording's events, as they come."""
     routes: dict[str, str] = {}
-    for index, event in enumerate(recording.events):
+    for index, event in enumerate(events):
         if isinstance(event, Request):
             routes[event.flow] = route(event)
         where = routes.get(event.flow, "?")
+        place = places(where, event)
         for slot, value in slots(event):
-            yield Occurrence(index, event, slot, value, place(where, event, slot))
+            yield Occurrence(index, event, slot, value, place(slot))
 
 
 def key_of(value: Json) -> str | None:

@@ -95,54 +95,86 @@ def tallies(recordings: Iterable[Recording]) -> list[Tally]:
     """All pairs of places that could be one, with what speaks for them."""
     found: dict[tuple[str, str], Tally] = {}
     for recording in recordings:
-        ignored = set(recording.header.ignore)
-        flows: dict[str, list[_Said]] = {}
-        for item in occurrences(recording):
-            if reference(item) and item.place not in ignored:
-                flows.setdefault(item.event.flow, []).append((item.upstream, item.place, item.value))
-        for flow, items in flows.items():
-            _count(flow, items, found)
+        References.of(recording).tell(found)
     return list(found.values())
 
 
-_Said = tuple[bool, str, Json]
-"""Whether the client said it, where, and what."""
+class References:
+    """What was said on each flow of a recording at places that could be one of a pair; values are not kept."""
+
+    def __init__(self, ignored: Iterable[str]) -> None:
+        self._ignored, self._flows = frozenset(ignored), dict[str, _Flow]()
+
+    @classmethod
+    def of(cls, recording: Recording) -> References:
+        heard = cls(recording.header.ignore)
+        for item in occurrences(recording):
+            heard.hear(item)
+        return heard
+
+    def hear(self, item: Occurrence) -> None:
+        """Know of one more value."""
+        if reference(item) and item.place not in self._ignored:
+            flow = self._flows.setdefault(item.event.flow, _Flow())
+            if item.upstream:
+                flow.sent.setdefault(item.place, {})[typed(item.value)] = None
+                flow.latest[item.place] = typed(item.value)
+            else:
+                flow.hear(item.place, item.value)
+
+    def tell(self, found: dict[tuple[str, str], Tally]) -> None:
+        """Add what speaks for each pair of places, once everything was heard."""
+        for name, flow in self._flows.items():
+            flow.tell(name, found)
 
 
-def _count(flow: str, items: list[_Said], found: dict[tuple[str, str], Tally]) -> None:
-    """Add what one flow has to say."""
-    sources = {place: None for upstream, place, _ in items if upstream}
-    targets = {place: None for upstream, place, _ in items if not upstream}
-    mine = {
-        (source, target): found.setdefault((source, target), Tally(source, target))
-        for source in sources
-        for target in targets
-        if _could_pair(source, target)
-    }
-    sent: dict[str, dict[str, Json]] = {source: {} for source in sources}
-    latest: dict[str, str] = {}
-    for upstream, place, said in items:
+@dataclass(slots=True)
+class _Echoes:
+    """How often a target of one flow said what a source had sent, and what that was."""
+
+    times: int = 0
+    promptly: int = 0
+    values: dict[Json, None] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Flow:
+    """By source, what the client sent and what came latest; by target, how often the server said something."""
+
+    sent: dict[str, dict[str, None]] = field(default_factory=dict)
+    latest: dict[str, str] = field(default_factory=dict)
+    seen: dict[str, int] = field(default_factory=dict)
+    echoes: dict[tuple[str, str], _Echoes] = field(default_factory=dict)
+
+    def hear(self, target: str, said: Json) -> None:
+        """Know of one more value of the server."""
+        self.seen[target] = self.seen.get(target, 0) + 1
         value = typed(said)
-        if upstream:
-            sent[place][value] = said
-            latest[place] = value
-            continue
-        for source in sources:
-            tally = mine.get((source, place))
-            if tally is not None:
-                tally.seen += 1
-                tally.promptly += latest.get(source) == value
-                if value in sent[source]:
-                    tally.echoed += 1
-                    tally.values[flow, said] = None
-    for (source, _), tally in mine.items():
-        tally.sent += len(sent[source])
+        for source, sent in self.sent.items():
+            if value in sent and _could_pair(source, target):
+                echoes = self.echoes.setdefault((source, target), _Echoes())
+                echoes.times += 1
+                echoes.promptly += self.latest[source] == value
+                echoes.values[said] = None
+
+    def tell(self, flow: str, found: dict[tuple[str, str], Tally]) -> None:
+        for source, sent in self.sent.items():
+            for target, seen in self.seen.items():
+                if not _could_pair(source, target):
+                    continue
+                tally = found.setdefault((source, target), Tally(source, target))
+                echoes = self.echoes.get((source, target), _Echoes())
+                tally.seen += seen
+                tally.sent += len(sent)
+                tally.echoed += echoes.times
+                tally.promptly += echoes.promptly
+                tally.values.update(((flow, value), None) for value in echoes.values)
 
 
-def pairs(recordings: Iterable[Recording]) -> Iterator[Tally]:
+def pairs(found: Iterable[Tally]) -> Iterator[Tally]:
     """The pairs that convince: for each place of the server the one place of the client that tells most of it."""
     best: dict[str, Tally] = {}
-    for tally in tallies(recordings):
+    for tally in found:
         if tally.convinces:
             before = best.get(tally.target)
             if before is None or _rank(tally) > _rank(before):

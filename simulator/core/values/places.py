@@ -273,8 +273,13 @@ def place(route: str, event: Event, slot: Slot) -> str:
     In a message that is a list of fields, as Phoenix has it ('["1", "2", "room:1", "join", {}]'), each position is
     a place: 'backend /ws > $[1]'.
     """
-    positions = int(slot.part == "json" and _is_envelope(json_of(event)))
-    return _place(route, event.direction is Direction.UPSTREAM, slot, positions)
+    return places(route, event)(slot)
+
+
+def places(route: str, event: Event) -> Callable[[Slot], str]:
+    """The general place of each slot of an event, see `place`."""
+    positions, upstream = int(_is_envelope(json_of(event))), event.direction is Direction.UPSTREAM
+    return lambda slot: _place(route, upstream, slot, positions if slot.part == "json" else 0)
 
 
 @lru_cache(maxsize=8192)

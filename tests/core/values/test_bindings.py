@@ -14,7 +14,7 @@ from simulator.core.events import Event, Message
 from simulator.core.recording import Recording
 from simulator.core.units import SECOND
 from simulator.core.values.bindings import Bindings, Scope
-from simulator.core.values.correlation import plan
+from simulator.core.values.planning import plan
 from simulator.core.values.tokens import SIMULATOR_KEY, claims_of, is_ours, resign, sign
 from tests.conversations import CREATED, agent_run, recording
 from tests.core.playing import answer, data, down, get, message, post, socket, up

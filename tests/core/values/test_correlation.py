@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from simulator.core.events import Event, Request, Response
 from simulator.core.recording import Correlation, Recording
 from simulator.core.units import MILLISECOND
-from simulator.core.values.correlation import plan, propose, uncorrelated
+from simulator.core.values.correlation import propose
+from simulator.core.values.planning import plan, uncorrelated
 from tests.conversations import CREATED, agent_run, recording, recordings
 from tests.core.playing import answer, down, get, post, socket, up, upgrade
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from simulator.core.events import Event, Message
 from simulator.core.recording import Recording, Service
-from simulator.core.values.correlation import plan, propose
+from simulator.core.values.correlation import propose
 from simulator.core.values.evidence import findings, left_alone
+from simulator.core.values.planning import plan
 from simulator.core.values.twins import twins
 from tests.conversations import CREATED, agent_run, recording, recordings
 from tests.core.playing import Staging, answer, down, get, post, socket, up
