@@ -172,6 +172,10 @@ class Controls:
     toxiproxy: Listen | None = None
     manual: bool = False
 
+    @property
+    def offered(self) -> bool:
+        return self.control is not None or self.toxiproxy is not None
+
     def clock(self) -> Clock:
         return ManualClock() if self.manual else RealClock()
 

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 from rich.markup import escape
@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 LOGGED = 40
 """Lines of the server's log that a failed command gets."""
 
+REMEMBERED: Final = 20_000
+"""Entries of the journal that stay in memory where nobody can ask for more."""
+
 
 @asynccontextmanager
 async def serving(played: Played, ca: LocalCA | None = None) -> AsyncIterator[ReplayServer]:
@@ -59,6 +62,7 @@ async def serving(played: Played, ca: LocalCA | None = None) -> AsyncIterator[Re
             listen=played.listen,
             clock=clock,
             keep=None if journal is None else journal.write,
+            remember=None if played.controls.offered else REMEMBERED,
             tls=_context(played, ca),
             origins=origins_of(played.hosts, script.services) if played.offline else None,
         )

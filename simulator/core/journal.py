@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from itertools import chain
+from typing import ClassVar, Final
 
 from simulator.core.events import Event
 from simulator.core.jsontext import Json
@@ -32,30 +33,48 @@ class Note:
 Entry = Event | Note
 
 
+_ORDINARY: Final = frozenset(("opened", "matched", "triggered"))
+"""Notes that say how things went as they should."""
+
+
 class Journal:
-    """An append-only list of entries, in order of time."""
+    """An append-only list of entries, in order of time; its oldest may be forgotten."""
 
     def __init__(self) -> None:
         self._entries: list[Entry] = []
+        self._lasting: list[Entry] = []
+        self._forgotten = 0
 
     def add(self, entry: Entry) -> None:
         self._entries.append(entry)
 
     def __iter__(self) -> Iterator[Entry]:
-        return iter(self._entries)
+        return chain(self._lasting, self._entries)
 
     def __len__(self) -> int:
-        return len(self._entries)
+        """How many entries were added."""
+        return self._forgotten + len(self._entries)
 
     def since(self, position: int) -> list[Entry]:
-        """The entries from a position on: `len(journal)` before, `since` after."""
-        return self._entries[position:]
+        """The entries from a position on that are not forgotten: `len(journal)` before, `since` after."""
+        return self._entries[max(0, position - self._forgotten) :]
+
+    def forget(self, but: int) -> None:
+        """Keep of entries so many, the latest, and of older ones those that proof and misses are told by.
+
+        It may keep twice as many, so that forgetting costs nothing worth speaking of.
+        """
+        if len(self._entries) > 2 * but:
+            count = len(self._entries) - but
+            self._lasting += [
+                entry for entry in self._entries[:count] if isinstance(entry, Note) and entry.what not in _ORDINARY
+            ]
+            del self._entries[:count]
+            self._forgotten += count
 
     @property
     def events(self) -> tuple[Event, ...]:
-        return tuple(entry for entry in self._entries if isinstance(entry, Event))
+        return tuple(entry for entry in self if isinstance(entry, Event))
 
     def notes(self, what: str | None = None) -> tuple[Note, ...]:
-        return tuple(
-            entry for entry in self._entries if isinstance(entry, Note) and (what is None or entry.what == what)
-        )
+        return tuple(entry for entry in self if isinstance(entry, Note) and (what is None or entry.what == what))

@@ -36,10 +36,11 @@ class Pump:
         perform: Perform,
         keep: Keep | None = None,
         cut: Cut = lambda flow: None,
+        remember: int | None = None,
     ) -> None:
         self.session, self.clock = session, clock
         self._perform, self._cut, self._keep = perform, cut, keep
-        self._kept = 0
+        self._kept, self._remember = 0, remember
         self._came: deque[Event] = deque()
         self._watchers: list[Callable[[], None]] = []
         self._loop = asyncio.get_running_loop()
@@ -148,3 +149,5 @@ class Pump:
                 logger.error("stagesim: the journal ends here: %s", error)
         for watcher in self._watchers:
             watcher()
+        if self._remember is not None:
+            self.session.journal.forget(self._remember)

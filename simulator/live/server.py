@@ -46,7 +46,8 @@ class ReplayServer:
     The first service's port answers for all services, so that one URL is enough where paths do not clash; every
     service has a port that answers for it alone. `urls` are origins by service name, known after `start`: https
     with a context for `tls`, though every port answers to plain HTTP as well. `origins` are what recorded absolute
-    URLs name instead of what was recorded, by service; by default, `urls`.
+    URLs name instead of what was recorded, by service; by default, `urls`. `keep` is given every entry of the
+    journal, of which the latest are in memory as well: as many as `remember` says, or all.
     """
 
     script: Script
@@ -55,6 +56,7 @@ class ReplayServer:
     listen: Listen = field(default_factory=Listen)
     clock: Clock = field(default_factory=RealClock)
     keep: Keep | None = None
+    remember: int | None = None
     tls: ssl.SSLContext | None = None
     origins: Mapping[str, str] | None = None
     urls: dict[str, str] = field(init=False, default_factory=dict)
@@ -77,7 +79,7 @@ class ReplayServer:
         origins = self.urls if self.origins is None else self.origins
         settings = replace(self.settings, origins=origins, wall=self.clock.wall)
         session = Session(self.script, self.rules, settings)
-        self.pump = Pump(session, self.clock, self._perform, self.keep, self._cut)
+        self.pump = Pump(session, self.clock, self._perform, self.keep, self._cut, self.remember)
         for service, sock in sockets.items():
             await self._serve(service, sock)
 
