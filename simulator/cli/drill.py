@@ -18,7 +18,7 @@ from rich.table import Table
 
 from simulator.cli import options
 from simulator.cli.child import BeforeACommand, check_command, divided, end_by_signals
-from simulator.cli.opening import open_script
+from simulator.cli.opening import open_script, warn_unasked
 from simulator.cli.serving import complain
 from simulator.cli.shrink import shrink_and_write, wanted_of
 from simulator.cli.tables import console_for, table
@@ -162,20 +162,20 @@ def _check(command: tuple[str, ...], given: Mapping[str, Any]) -> None:
 
 
 def _plan(recording: str, patterns: Sequence[str], command: Sequence[str], given: Mapping[str, Any]) -> Plan:
-    script = open_script([recording])
-    return Plan(
+    script, auth = open_script([recording]), auth_of(given["auth"], given["auth_key"])
+    plan = Plan(
         script=script,
         faults=chosen(patterns, script.recording),
         command=command,
         recording=recording,
         also=_also(given),
-        settings=options.settings_of(
-            given["seed"], given["speed"], strict=False, auth=auth_of(given["auth"], given["auth_key"])
-        ),
+        settings=options.settings_of(given["seed"], given["speed"], strict=False, auth=auth),
         jobs=given["jobs"],
         deadline=given["deadline"],
         offline=_offline(script, given["hosts"]) if given["offline"] else None,
     )
+    warn_unasked(script, auth)
+    return plan
 
 
 def _offline(script: Script, hosts: Sequence[str]) -> Offline:

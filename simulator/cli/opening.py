@@ -8,12 +8,20 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from simulator.core.auth import Auth, unasked
 from simulator.core.script import Script
 from simulator.files.named import script_of
 
 
 def warn(text: str) -> None:
     click.echo(f"stagesim: warning: {text}", err=True)
+
+
+def warn_unasked(script: Script, auth: Auth) -> None:
+    """Say on stderr that verifying tokens refuses nobody here."""
+    told = unasked(auth, script.flows)
+    if told is not None:
+        warn(f"--auth {auth.mode}: {told}")
 
 
 def open_script(names: Sequence[str]) -> Script:

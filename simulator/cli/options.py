@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from simulator.cli.opening import open_script
+from simulator.cli.opening import open_script, warn_unasked
 from simulator.core import units
 from simulator.core.auth import Auth, AuthMode
 from simulator.core.errors import StagesimError
@@ -61,13 +61,11 @@ class Playing:
             raise StagesimError("there is no fault whose parameter it could be", place="--set", hint=hint)
         if self.journal is not None:
             check_journal(self.journal, map(find_recording, recordings))
-        script = open_script(recordings)
-        return Played(
+        script, auth = open_script(recordings), auth_of(self.auth, self.auth_key)
+        played = Played(
             script=script,
             rules=rules_of(faults_of(self.faults, script.recording, overrides_of(self.overrides))),
-            settings=settings_of(
-                self.seed, self.speed, strict=self.strict, auth=auth_of(self.auth, self.auth_key)
-            ),
+            settings=settings_of(self.seed, self.speed, strict=self.strict, auth=auth),
             listen=listen_of(self.listen),
             journal=self.journal,
             controls=controls_of(self.control, self.toxiproxy, manual=self.manual_clock),
@@ -76,6 +74,8 @@ class Playing:
             hosts=[host_of(text, script.services) for text in self.hosts],
             ca_folder=self.ca_dir,
         )
+        warn_unasked(script, auth)  # last: a mistake is told in one line
+        return played
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -115,6 +115,15 @@ def admitted(
     return [item for item in refused if item in alike] or refused, problems[0]
 
 
+def unasked(auth: Auth, flows: Iterable[FlowScript]) -> str | None:
+    """What to tell who has tokens verified where that comes to nothing, as the recording lets nobody in by one."""
+    if auth.mode is not AuthMode.VERIFY:
+        return None
+    if any(any(tokens(flow.request)) and not was_refused(flow) for flow in flows):
+        return None
+    return "nothing that the recording lets in carries a token, so nobody is refused"
+
+
 def was_refused(take: FlowScript) -> bool:
     """Whether the recorded server refused to let this one in, at once."""
     return any(

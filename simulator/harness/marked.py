@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from simulator.core.auth import unasked
 from simulator.core.errors import StagesimError
 from simulator.core.settings import Settings
 from simulator.core.units import speed
@@ -29,7 +30,11 @@ def started(asked: Mapping[str, Any], drilled: str | None) -> Iterator[Staging]:
     recordings = [asked["recording"]] if isinstance(asked["recording"], str) else list(asked["recording"])
     script = script_of([str(name) for name in recordings], _warn)
     faults = faults_of(dict.fromkeys(map(str, names)), script.recording)
-    with Staging(script, faults, _settings(asked), manual=bool(asked.get("manual"))) as staging:
+    settings = _settings(asked)
+    told = unasked(settings.auth, script.flows)
+    if told is not None:
+        _warn(f"auth={str(settings.auth.mode)!r}: {told}")
+    with Staging(script, faults, settings, manual=bool(asked.get("manual"))) as staging:
         yield staging
 
 

@@ -8,9 +8,10 @@ import math
 import jwt
 import pytest
 
-from simulator.core.auth import Auth, AuthMode
+from simulator.core.auth import Auth, AuthMode, unasked
 from simulator.core.events import Close, Event, Message, Response, header
 from simulator.core.recording import Recording
+from simulator.core.script import compile_script
 from simulator.core.units import MILLISECOND, SECOND
 from simulator.core.values.tokens import OTHER_KEY, sign
 from tests.conversations import CREATED, DOWN, UPGRADE, recording
@@ -192,6 +193,15 @@ def test_of_a_token_that_was_no_jwt_it_is_known_only_whether_there_is_one() -> N
     opaque = recording(get("1", 0, "/me", bearer("0123456789abcdef")), answer("1", 10, name="Alice"))
     assert asked(opaque, VERIFY).status == 401
     assert asked(opaque, VERIFY, headers=bearer("any-other-token-at-all")).status == 200
+
+
+def test_where_no_token_lets_anybody_in_it_is_told_that_verifying_comes_to_nothing() -> None:
+    nothing = recording(get("1", 0, "/me"), answer("1", 10, name="Alice"))
+    denied = recording(get("1", 0, "/me", bearer(TOKEN)), answer("1", 10, 401))
+    for played, told in (nothing, True), (denied, True), (me(), False):
+        flows = compile_script(played).flows
+        assert (unasked(VERIFY, flows) is not None) is told
+        assert unasked(OFF, flows) is unasked(Auth(), flows) is None
 
 
 def test_a_refused_websocket_says_nothing_more() -> None:

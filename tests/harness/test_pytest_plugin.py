@@ -7,7 +7,9 @@ import sys
 import pytest
 
 from simulator.files.locate import find_fault, find_recording
+from simulator.files.writer import save
 from simulator.harness.pytest_plugin import _KEYS
+from tests.conversations import agent_run
 
 pytest_plugins = ["pytester"]
 
@@ -268,6 +270,17 @@ def test_ini(staging):
     assert threads(staging) == 401
 """
     run(pytester, tests, ini="staging_auth = verify").assert_outcomes(passed=2)
+
+
+def test_verifying_what_nobody_shows_is_told(pytester: pytest.Pytester) -> None:
+    save(agent_run(), pytester.path / "open.jsonl")
+    tests = """
+@pytest.mark.staging("open.jsonl", auth="verify")
+def test_it(staging): pass
+"""
+    result = run(pytester, tests, ini="filterwarnings = error")
+    result.assert_outcomes(passed=1, warnings=1)
+    result.stdout.fnmatch_lines(["*UserWarning: staging: auth='verify': nothing * carries a token, so nobody *"])
 
 
 def test_an_assertion_shows_the_conversation(pytester: pytest.Pytester) -> None:
