@@ -1,17 +1,16 @@
-"""Who is let in: which tokens a replay accepts, and how the recorded server refused those that it did not."""
+"""Who is let in: which tokens a replay accepts, and who was not let in by the recorded server."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final, TypeVar
 
-from simulator.core.events import Close, Direction, Request, Response
-from simulator.core.jsontext import dump
+from simulator.core.events import Close, Direction, Event, Request, Response
 from simulator.core.matching.clients import tokens
-from simulator.core.matching.compare import is_upgrade_request
+from simulator.core.refusals import REFUSED_STATUS, WHY, Refusal, refuse, said
 from simulator.core.script import FlowScript
 from simulator.core.units import SECOND, Time
 from simulator.core.values.ids import is_credential_name, is_jwt
@@ -20,21 +19,10 @@ from simulator.core.values.tokens import SIMULATOR_KEY, claims_of, is_signed
 
 Found = TypeVar("Found")
 
-REFUSED_STATUS: Final = frozenset((401, 403))
 REFUSED_CLOSE: Final = frozenset((1008, 3000, 3003, 4001, 4003, 4401, 4403))
 """Close codes by which servers say that a token will not do: policy (RFC 6455 §7.4.1), IANA's, and usual ones."""
 SKEW: Final = 60 * SECOND
 """How far in the future a token may become valid: clocks differ (RFC 7519 §4.1.5)."""
-
-WHY: Final[Mapping[str, tuple[str, str]]] = {
-    "missing": ("NO_TOKEN", "No authentication token provided"),
-    "malformed": ("INVALID_FORMAT", "Token is malformed"),
-    "wrong_signature": ("INVALID_SIGNATURE", "Token signature is invalid"),
-    "not_yet_valid": ("TOKEN_NOT_YET_VALID", "Token is not yet valid"),
-    "expired": ("TOKEN_EXPIRED", "Token has expired"),
-    "revoked": ("TOKEN_REVOKED", "Token has been revoked"),
-}
-"""By the state of a token, the more is known of it the later: its error code and what is said about it."""
 
 
 class AuthMode(StrEnum):
@@ -51,11 +39,13 @@ class AuthMode(StrEnum):
 class Auth:
     """What is asked of tokens. `keys` are shared ones by which tokens may be signed beside the simulator's own.
 
-    A key is for HS256, HS384 and HS512 (RFC 7518 §3.2).
+    A key is for HS256, HS384 and HS512 (RFC 7518 §3.2). `refusals` say how tokens are refused where the recording
+    does not show it.
     """
 
     mode: AuthMode = AuthMode.RECORDED
     keys: tuple[str, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
 
     def compared(self, request: Request) -> Request:
         """What of a request counts when it is matched: unless tokens do, nothing in the query that is one."""
@@ -90,6 +80,12 @@ class Auth:
         problems = [self.problem(token, wall) for token in shown]
         return None if None in problems else max(filter(None, problems), key=[*WHY].index)
 
+    def refuse(
+        self, recorded: Iterable[tuple[Request, Response]], request: Request, why: str, wall: Time
+    ) -> Sequence[Event]:
+        """What a request is told that is not let in, for a reason of `WHY`; see `simulator.core.refusals`."""
+        return refuse(self.refusals, recorded, request, why, wall)
+
 
 def _is_date(value: object) -> bool:
     """Whether a claim may be a NumericDate (RFC 7519 §2): Python's JSON knows NaN, and its numbers truth."""
@@ -111,8 +107,12 @@ def admitted(
     problems = [auth.refusal(take.request, live, wall) for take, _ in granted]
     if None in problems:
         return [item for item, problem in zip(granted, problems, strict=True) if problem is None], None
+    why = problems[0]
     refused = [item for item in fitting if was_refused(item[0])]
-    return [item for item in refused if item in alike] or refused, problems[0]
+    same = [item for item in refused if item in alike]
+    if not same and why is not None and said(auth.refusals, live, why) is not None:
+        return [], why
+    return same or refused, why
 
 
 def unasked(auth: Auth, flows: Iterable[FlowScript]) -> str | None:
@@ -131,52 +131,6 @@ def was_refused(take: FlowScript) -> bool:
         or (isinstance(event, Close) and event.direction is Direction.DOWNSTREAM and event.code in REFUSED_CLOSE)
         for event in (reaction.event for reaction in take.opening.reactions)
     )
-
-
-def recorded_refusal(
-    recorded: Iterable[tuple[Request, Response]], asked: Request | None, *, shown: bool = True
-) -> Response | None:
-    """How the recorded server refused a token, or (not `shown`) that there was none.
-
-    The same request's refusal if it can be, else another's of its service.
-    """
-    refused = [
-        (request, response)
-        for request, response in recorded
-        if response.status in REFUSED_STATUS and any(tokens(request)) == shown
-    ]
-    same = [
-        response
-        for request, response in refused
-        if asked is not None and (request.method, request.path) == (asked.method, asked.path)
-    ]
-    return next(iter([*same, *(response for _, response in refused)]), None)
-
-
-def refuse(recorded: Iterable[tuple[Request, Response]], request: Request, why: str) -> Response:
-    """The answer to one who is not let in, for a reason of `WHY`: as recorded, else `unauthorized`."""
-    alike = [pair for pair in recorded if is_upgrade_request(pair[0]) == is_upgrade_request(request)]
-    shown = why != "missing"
-    found = recorded_refusal(alike, request, shown=shown) or recorded_refusal(alike, request, shown=not shown)
-    if found is None:
-        return unauthorized(request, why)
-    return replace(found, flow=request.flow, at=request.at, id=None, cause=None)
-
-
-def unauthorized(request: Request, why: str) -> Response:
-    """What is said to one who is not let in: 401 with a challenge (RFC 6750 §3), or 403 to a WebSocket.
-
-    No error is named to one who showed nothing (RFC 6750 §3.1).
-    """
-    _, text = WHY[why]
-    error = "" if why == "missing" else f' error="invalid_token", error_description="{text}"'
-    body = dump({"detail": text}).encode()
-    fields = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
-    status, reason = (403, "Forbidden") if is_upgrade_request(request) else (401, "Unauthorized")
-    if status == 401:
-        fields.append(("WWW-Authenticate", f"Bearer{error}"))
-    headers = tuple(fields)
-    return Response(flow=request.flow, at=request.at, status=status, reason=reason, headers=headers, body=body)
 
 
 def _without_tokens(request: Request) -> Request:

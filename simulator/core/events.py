@@ -6,6 +6,7 @@ so an event may be kept, compared, and changed only by `dataclasses.replace`.
 
 from __future__ import annotations
 
+import http
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import ClassVar
@@ -236,3 +237,11 @@ def header(headers: Headers, name: str) -> str | None:
     """The first value of a header field, whatever its case."""
     wanted = name.lower()
     return next((value for key, value in headers if key.lower() == wanted), None)
+
+
+def phrase(status: int) -> str:
+    """The standard reason phrase (RFC 9110 §15); none for codes of one's own."""
+    try:
+        return http.HTTPStatus(status).phrase
+    except ValueError:
+        return ""

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from simulator.core.auth import refuse
 from simulator.core.events import (
     Close,
     Continuation,
@@ -287,12 +286,15 @@ class Session:
 
     def _turn_away(self, request: Request, flow: LiveFlow, choice: Choice, now: Time) -> None:
         """Answer what no take answers: it is not let in, or not in the recording."""
+        request, auth, answers = replace(request, at=now), self.settings.auth, list[Event]()
         if choice.refused:
-            answer = self._forms.rebased(refuse(flow.view.recorded, request, choice.refused))
+            said = auth.refuse(flow.view.recorded, request, choice.refused, self.settings.wall + now)
+            answers += map(self._forms.rebased, said)
         else:
             self._missed(now, flow, request, choice)
-            answer = not_in_recording(request, choice.misses)
-        self._queue.push(Item(due=now, flow=flow, event=replace(answer, at=now)))
+            answers.append(not_in_recording(request, choice.misses))
+        for answer in answers:
+            self._wait_or_queue(Item(due=answer.at, flow=flow, event=answer))
 
     def _answer(self, event: Event, flow: LiveFlow, takes: Takes, now: Time) -> None:
         choice, left = takes.hear(event, flow.bindings)

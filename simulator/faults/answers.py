@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import http
 import json as jsonlib
 import re
 from collections.abc import Mapping
 from typing import Final
 
-from simulator.core.events import Event, Headers, Response, is_upgrade
+from simulator.core.events import Event, Headers, Response, is_upgrade, phrase
 from simulator.core.fault import Context, require
 from simulator.core.jsontext import Json
 
@@ -67,14 +66,6 @@ def answer(
         headers=(*fields, *given.items()),
         body=data,
     )
-
-
-def phrase(status: int) -> str:
-    """The standard reason phrase (RFC 9110 §15); none for codes of one's own."""
-    try:
-        return http.HTTPStatus(status).phrase
-    except ValueError:
-        return ""
 
 
 def is_answer(event: Event) -> bool:

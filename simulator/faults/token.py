@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
-from simulator.core.auth import WHY, recorded_refusal
 from simulator.core.events import Close, Direction, Event, Message, Request, Response, is_upgrade
 from simulator.core.fault import Context, Fault, Kinds, delayed, sent
 from simulator.core.jsontext import Json
 from simulator.core.matching.clients import tokens
 from simulator.core.matching.compare import is_upgrade_request
-from simulator.core.units import MILLISECOND, SECOND, Duration
+from simulator.core.refusals import WHY, dated, recorded_refusal
+from simulator.core.units import MILLISECOND, Duration
 from simulator.core.values.tokens import claims_of
 from simulator.faults.answers import answer, require_sendable
 from simulator.faults.close import require_close
@@ -89,9 +89,7 @@ class TokenFault(Fault):
     def _frame(self, context: Context) -> Event:
         code, why = WHY[self.state]
         default: Json = {"type": "error", "code": code, "message": why, "timestamp": None}
-        frame = default if self.frame is None else self.frame
-        if isinstance(frame, dict) and "timestamp" in frame and frame["timestamp"] is None:
-            frame = {**frame, "timestamp": context.wall / SECOND}
+        frame = dated(default if self.frame is None else self.frame, context.wall)
         return sent(Message, context, data=jsonlib.dumps(frame))
 
     def _close(self, context: Context) -> Event:

@@ -6,6 +6,8 @@ there in name only: nobody notices until it is used, so nothing else is missing 
 
 What is gone or degraded is well again when its `recovers after` has passed since the run's first request; without
 one, never. What needs it comes back with it, or as much later as its own `recovers after` says.
+
+`refusals` say how the staging refuses tokens, in so far as a recording does not show it.
 """
 
 from __future__ import annotations
@@ -18,12 +20,14 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 
 from simulator.core.errors import FaultError
+from simulator.core.refusals import Refusal
 from simulator.core.rule import Rule
 from simulator.core.schedule import limited
 from simulator.core.units import NEVER, Time
 from simulator.files.locate import shipped
 from simulator.files.models import Strict
 from simulator.files.problems import problems
+from simulator.files.refusalmodels import RefusalModel, refusals_of
 from simulator.files.rulemodels import DurationText, rule_of
 from simulator.files.yamlfile import load_yaml
 
@@ -59,6 +63,7 @@ class ComponentFile(Strict):
     title: str = ""
     components: dict[str, Component]
     effects: list[Effect]
+    refusals: list[RefusalModel] = []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +75,7 @@ class Components:
     effects: tuple[Effect, ...]
     modes: Mapping[str, Mapping[str, Degraded]] = field(default_factory=dict)
     recovers: Mapping[str, Time] = field(default_factory=dict)
+    refusals: tuple[Refusal, ...] = ()
 
     def unavailable(self, missing: Iterable[str]) -> frozenset[str]:
         """What cannot be there when these are missing: they, and whatever needs them, however indirectly."""
@@ -193,6 +199,7 @@ def check_components(path: Path) -> Components | list[FaultError]:
     except ValidationError as error:
         return [problem.within(str(path)) for problem in problems(error, FaultError)]
     needs = {name: tuple(component.needs) for name, component in file.components.items()}
+    refusals, wrong = refusals_of(file.refusals)
     components = Components(
         path=path,
         needs=needs,
@@ -203,8 +210,9 @@ def check_components(path: Path) -> Components | list[FaultError]:
             for name, component in file.components.items()
             if component.recovers_after is not None
         },
+        refusals=tuple(refusals),
     )
-    found = [problem.within(str(path)) for problem in _unknown_names(file)]
+    found = [problem.within(str(path)) for problem in (*_unknown_names(file), *wrong)]
     for index in range(len(file.effects)):
         found += components._effect(index, path.stem)[1]
     for name, modes in components.modes.items():

@@ -1,4 +1,7 @@
-"""Keys of the users' own tokens: from a file or from the environment, so that no command line has them."""
+"""What is asked of tokens, and how others are refused.
+
+Keys of the users' own tokens come from a file or from the environment, so that no command line has them.
+"""
 
 from __future__ import annotations
 
@@ -8,23 +11,32 @@ from typing import Final
 
 from simulator.core.auth import Auth, AuthMode
 from simulator.core.errors import StagesimError
+from simulator.core.refusals import Refusal
+from simulator.files.components import find_components
 
 _HINT: Final = "give a file, or an environment variable that is set, that holds the secret of HS256 tokens"
 
 
 def auth_of(mode: str, key: str | None, place: str = "--auth") -> Auth:
-    """What is asked of tokens; `key` is the name of an environment variable, or a file. Raises StagesimError."""
+    """What is asked of tokens; `key` is the name of an environment variable, or a file. Raises StagesimError.
+
+    Where tokens are verified, the component file beside the faults here says how they are refused, or the shipped.
+    """
     try:
         chosen = AuthMode(mode)
     except ValueError:
         expected = ", ".join(AuthMode)
         raise StagesimError(f"expected one of {expected}, got {mode!r}", place=place) from None
     if key is None:
-        return Auth(mode=chosen)
+        return Auth(mode=chosen, refusals=_refusals(chosen))
     place = f"{place}{'-' if place.startswith('-') else '_'}key"
     if chosen is not AuthMode.VERIFY:
         raise StagesimError("no token is verified, so no key is used", place=place, hint="verify is what needs it")
-    return Auth(mode=chosen, keys=(_key(key, place),))
+    return Auth(mode=chosen, keys=(_key(key, place),), refusals=_refusals(chosen))
+
+
+def _refusals(mode: AuthMode) -> tuple[Refusal, ...]:
+    return find_components(Path.cwd() / "faults").refusals if mode is AuthMode.VERIFY else ()
 
 
 def _key(named: str, place: str) -> str:
