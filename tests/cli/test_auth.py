@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from simulator.files.writer import save
-from tests.cli.commands import serving, stagesim
+from tests.cli.commands import here, serving, stagesim
 from tests.conversations import agent_run
 
 WARNING = (
@@ -45,3 +45,14 @@ def test_verifying_what_nobody_shows_is_told_in_one_line(folder: Path) -> None:
 def test_otherwise_nothing_is_told(words: tuple[str, ...], folder: Path) -> None:
     done = stagesim("run", *words, *COMMAND, cwd=folder)
     assert (done.returncode, warnings(done.stderr)) == (0, [])
+
+
+def test_a_mistake_in_how_tokens_are_refused_is_one_line(folder: Path) -> None:
+    (folder / "faults").mkdir()
+    text = "components: {}\neffects: []\nrefusals: [{http: {status: no}}]\n"
+    (folder / "faults" / "components.yaml").write_text(text)
+    done = here("run", "golden-path", "--auth", "verify", *COMMAND, cwd=folder)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "faults/components.yaml: refusals[0].http.status: input should be a valid integer" in line
+    assert here("check", "faults/components.yaml", cwd=folder).returncode == 2
