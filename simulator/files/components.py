@@ -177,10 +177,14 @@ class Components:
 
 def find_components(folder: Path) -> Components:
     """The component file of a folder of faults: its own, that of a folder above, or the shipped one."""
-    for place in (folder, *list(folder.resolve().parents)[:2], shipped() / "faults"):
-        if (place / FILE_NAME).is_file():
-            return load_components(place / FILE_NAME)
-    raise FaultError(f"no {FILE_NAME} beside or above it", place=str(folder))
+    return own_components(folder) or load_components(shipped() / "faults" / FILE_NAME)
+
+
+def own_components(folder: Path) -> Components | None:
+    """The component file of a folder of faults: its own, or that of a folder above; None if there is none."""
+    places = (folder, *list(folder.resolve().parents)[:2])
+    found = next((place / FILE_NAME for place in places if (place / FILE_NAME).is_file()), None)
+    return None if found is None else load_components(found)
 
 
 def load_components(path: Path) -> Components:

@@ -12,7 +12,7 @@ from typing import Final
 from simulator.core.auth import Auth, AuthMode
 from simulator.core.errors import StagesimError
 from simulator.core.refusals import Refusal
-from simulator.files.components import find_components
+from simulator.files.components import own_components
 
 _HINT: Final = "give a file, or an environment variable that is set, that holds the secret of HS256 tokens"
 
@@ -20,7 +20,7 @@ _HINT: Final = "give a file, or an environment variable that is set, that holds 
 def auth_of(mode: str, key: str | None, place: str = "--auth") -> Auth:
     """What is asked of tokens; `key` is the name of an environment variable, or a file. Raises StagesimError.
 
-    Where tokens are verified, the component file beside the faults here says how they are refused, or the shipped.
+    Where tokens are verified, the component file beside the faults here says how they are refused.
     """
     try:
         chosen = AuthMode(mode)
@@ -36,7 +36,9 @@ def auth_of(mode: str, key: str | None, place: str = "--auth") -> Auth:
 
 
 def _refusals(mode: AuthMode) -> tuple[Refusal, ...]:
-    return find_components(Path.cwd() / "faults").refusals if mode is AuthMode.VERIFY else ()
+    """What a component file here says; the shipped one is about a staging that most recordings are not of."""
+    found = own_components(Path.cwd() / "faults") if mode is AuthMode.VERIFY else None
+    return () if found is None else found.refusals
 
 
 def _key(named: str, place: str) -> str:

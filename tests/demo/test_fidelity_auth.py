@@ -16,7 +16,7 @@ from simulator.core.settings import Settings
 from simulator.core.units import SECOND
 from simulator.demo.standin.tokens import SIGNING_KEY
 from simulator.files.keys import auth_of
-from simulator.files.locate import find_recording
+from simulator.files.locate import find_recording, shipped
 from simulator.files.reader import load
 from simulator.live.server import ReplayServer, ws_url
 from tests.demo.wire import SCALE, Standin, bearer, mint, on_standin, read_until
@@ -70,6 +70,7 @@ async def replayed(headers: dict[str, str]) -> dict[str, object]:
 
 @pytest.mark.parametrize("state", SHOWN)
 def test_a_token_is_refused_as_the_real_thing_refuses_it(state: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(shipped())  # refusals are read from the component file here
     # tokens of the stand-in are signed with its key
     monkeypatch.setenv("STANDIN_KEY", SIGNING_KEY)
 

@@ -263,17 +263,17 @@ def threads(staging, **headers):
 {MARK}, auth="verify", auth_key="MY_KEY")
 def test_marker(staging):
     mine = jwt.encode(dict(sub="me"), os.environ["MY_KEY"])
-    assert (threads(staging), threads(staging, Authorization="Bearer " + mine)) == (403, 200)
+    assert (threads(staging), threads(staging, Authorization="Bearer " + mine)) == (401, 200)
 
 {MARK})
 def test_ini(staging):
-    assert threads(staging) == 403
+    assert threads(staging) == 401
 """
     run(pytester, tests, ini="staging_auth = verify").assert_outcomes(passed=2)
     (pytester.mkdir("faults") / "components.yaml").write_text(
         "components: {}\neffects: []\nrefusals: [{token: missing, http: {status: 418}}]\n"
     )
-    run(pytester, tests.replace("403", "418"), ini="staging_auth = verify").assert_outcomes(passed=2)
+    run(pytester, tests.replace("401", "418"), ini="staging_auth = verify").assert_outcomes(passed=2)
 
 
 def test_verifying_what_nobody_shows_is_told(pytester: pytest.Pytester) -> None:
