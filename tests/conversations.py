@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from hypothesis import strategies as st
 
-from simulator.core.events import Close, Direction, Event, Message, Ping, Request, Reset, Response
+from simulator.core.events import Chunk, Close, Direction, End, Event, Message, Ping, Request, Reset, Response
 from simulator.core.matching.corpus import corpus_of
 from simulator.core.recording import Header, Recording, Service
 from simulator.core.script import Script, compile_script
@@ -58,11 +58,11 @@ def agent_run() -> Recording:
 
 @st.composite
 def recordings(draw: st.DrawFn) -> Recording:
-    """Recordings of a few WebSockets and HTTP exchanges, interleaved, with every kind of message and ending."""
+    """Recordings of some WebSockets, exchanges and streams, interleaved, with every kind of message and ending."""
     events: list[Event] = []
     for number in range(draw(st.integers(1, 3))):
         flow, at = str(number + 1), draw(st.integers(0, 500)) * MILLISECOND
-        events += list(draw(st.sampled_from((_exchange, _socket)))(draw, flow, at))
+        events += list(draw(st.sampled_from((_exchange, _socket, _stream)))(draw, flow, at))
     return recording(*events)
 
 
@@ -75,6 +75,25 @@ def _exchange(draw: st.DrawFn, flow: str, at: int) -> Iterator[Event]:
         status = draw(st.sampled_from([200, 404, 503]))
         body = draw(st.binary(max_size=20))
         yield Response(flow=flow, at=at + draw(gaps), status=status, body=body)
+
+
+def _stream(draw: st.DrawFn, flow: str, at: int) -> Iterator[Event]:
+    """Server-sent events about what the client asked for, each of which may be cut in two."""
+    body = json.dumps({"thread_id": f"thread_{flow}_7f3a99bc"}).encode()
+    yield Request(flow=flow, at=at, service="backend", method="POST", target="/chat", body=body)
+    at += draw(gaps)
+    fields = (("Content-Type", "text/event-stream"),)
+    yield Response(flow=flow, at=at, status=200, headers=fields, streaming=True)
+    for number in range(draw(st.integers(0, 4))):
+        said = {"thread_id": f"thread_{flow}_7f3a99bc", "run_id": f"run_{flow}_ab12cd34", "n": number}
+        data = f"id: {number}\ndata: {json.dumps(said)}\n\n".encode()
+        cut = draw(st.sampled_from([len(data), 9, 40]))
+        for piece in (data[:cut], data[cut:]):
+            at += draw(gaps)
+            if piece:
+                yield Chunk(flow=flow, at=at, data=piece)
+    if draw(st.booleans()):
+        yield End(flow=flow, at=at + draw(gaps))
 
 
 def _socket(draw: st.DrawFn, flow: str, at: int) -> Iterator[Event]:

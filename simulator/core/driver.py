@@ -17,6 +17,7 @@ from simulator.core.script import Expectation, find_causes
 from simulator.core.units import Time
 from simulator.core.values.bindings import Bindings, Scope
 from simulator.core.values.correlation import ECHOED, MINTED, TOKEN, Part, Plan, Variable
+from simulator.core.values.places import lines_of
 
 _OWN = "own"
 """The kind of what the client made itself, and so sends as it was recorded."""
@@ -65,7 +66,8 @@ class Driver:
         found = choose_expectation(side.expectations, event, side.used, self._bindings).expectation
         if found is not None:
             side.used.add(found.index)
-            self._bindings.learn(found.index, event)
+            if not _is_cut_elsewhere(event, found.event):
+                self._bindings.learn(found.index, event)
             self._release(found.index, event.at)
         if ends_link(event):
             self._free_others(side, event)
@@ -118,6 +120,11 @@ class Driver:
             latest[flow] = max(at, latest.get(flow, at))
             found.append((latest[flow], index))
         return sorted(found)
+
+
+def _is_cut_elsewhere(live: Event, recorded: Event) -> bool:
+    """Whether a piece of a stream says more, or less, than the recorded one: then values stand elsewhere."""
+    return isinstance(live, Chunk) and len(lines_of(live)) != len(lines_of(recorded))
 
 
 def _causes(recording: Recording) -> dict[int, int]:

@@ -73,9 +73,10 @@ def items_of(indices: Iterable[int], side: Side) -> list[Item]:
 
 @dataclass(frozen=True, slots=True)
 class _Body:
-    """The body of a response in the pieces in which it came, and whether that was all of it."""
+    """The body of a response in the pieces in which it came, by their events, and whether that was all of it."""
 
     parts: list[tuple[Time, bytes]]
+    indices: list[int]
     whole: bool = True
 
 
@@ -86,14 +87,15 @@ def _joined(events: list[tuple[int, Event]]) -> Iterator[tuple[int, Event, _Body
     recorded as streaming: neither says that the server has changed.
     """
     chunks = [(event.at, event.data) for _, event in events if isinstance(event, Chunk)]
+    indices = [index for index, event in events if isinstance(event, Chunk)]
     ended = any(isinstance(event, End) for _, event in events)
     for index, event in events:
         if isinstance(event, Response) and event.streaming:
-            yield index, event, _Body(chunks, ended)
+            yield index, event, _Body(chunks, indices, ended)
         elif isinstance(event, Response):
-            yield index, event, _Body([(event.at, event.body)])
+            yield index, event, _Body([(event.at, event.body)], [index])
         elif not isinstance(event, Chunk | End):
-            yield index, event, _Body([])
+            yield index, event, _Body([], [])
 
 
 def _items(index: int, event: Event, body: _Body, side: Side) -> Iterator[Item]:
@@ -104,16 +106,27 @@ def _items(index: int, event: Event, body: _Body, side: Side) -> Iterator[Item]:
             pieces = [*_pieces(body.parts)]
         else:
             document |= _payload(b"".join(data for _, data in body.parts), event)
-    yield _item(index, event, _name(event), document, side)
+    yield _item(index, event, _name(event), document, side, variables=side.variables(index))
+    known = side.in_lines(body.indices) if pieces else {}
     for at, fields in pieces:
         said = _said(fields)
         named = fields.get("event") or _named(said.get("$")) or "event"
-        yield _item(index, event, named, said, side, at=at)
+        lines = known.get(fields.get("data", "").strip())
+        where, variables = lines.popleft() if lines else (index, {})
+        yield _item(where, event, named, said, side, variables=variables, at=at)
 
 
-def _item(index: int, event: Event, name: str, document: Document, side: Side, at: Time | None = None) -> Item:
+def _item(
+    index: int,
+    event: Event,
+    name: str,
+    document: Document,
+    side: Side,
+    *,
+    variables: Variables,
+    at: Time | None = None,
+) -> Item:
     when = event.at if at is None else at
-    variables = side.variables(index) if at is None else {}
     return Item(
         at=when,
         direction=event.direction,

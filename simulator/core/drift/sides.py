@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,6 +13,7 @@ from simulator.core.units import Time
 from simulator.core.values.correlation import COMPOSED, TIME, TOKEN, Plan, Variable
 from simulator.core.values.ids import has_random_part, is_id_name, is_jwt, is_secret_name, without_ids
 from simulator.core.values.origins import Origins
+from simulator.core.values.places import lines_of
 from simulator.core.values.planning import plan
 from simulator.core.values.timestamps import is_timestamp, looks_like_time, without_dates
 
@@ -43,7 +45,22 @@ class Side:
         """The values of an event that travel, by their path in the document of its item."""
         found: dict[Path, Variable] = {}
         for slot, variable in self.plan.at(index):
-            found["$" if slot.part == "json" else slot.part, *slot.at] = variable
+            if slot.part != "line":
+                found["$" if slot.part == "json" else slot.part, *slot.at] = variable
+        return found
+
+    def in_lines(self, indices: Iterable[int]) -> dict[str, deque[tuple[int, Variables]]]:
+        """The same for the JSON lines of a stream, in order for each text, and which event each line is in."""
+        found: dict[str, deque[tuple[int, Variables]]] = {}
+        for index in indices:
+            lines: list[tuple[str, dict[Path, Variable]]] = [
+                (line.text.decode(), {}) for line in lines_of(self.recording.events[index])
+            ]
+            for slot, variable in self.plan.at(index):
+                if slot.part == "line":
+                    lines[int(slot.at[0])][1]["$", *slot.within] = variable
+            for text, variables in lines:
+                found.setdefault(text, deque()).append((index, variables))
         return found
 
     def normal(self, value: Json, path: Path, variable: Variable | None, at: Time) -> Json:

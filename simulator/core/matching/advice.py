@@ -123,6 +123,6 @@ def _constant(said: Reaction, plan: Plan, origins: Origins) -> Iterator[tuple[Sl
     """The JSON values of an event, ids and times as null."""
     variable = {slot for slot, _ in plan.at(said.index)}
     for slot, value in slots(origins.rebased(said.event)):
-        if slot.part == "json":
+        if slot.is_json:
             volatile = slot in variable or is_volatile(str(value)) or looks_like_time(value)
             yield slot, None if volatile else value

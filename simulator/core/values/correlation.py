@@ -220,7 +220,7 @@ def names_id(slot: Slot) -> bool:
 
 
 def _named_secret(slot: Slot) -> bool:
-    return slot.part == "json" and is_secret_name(str(_named(slot)))
+    return slot.is_json and is_secret_name(str(_named(slot)))
 
 
 def _name(source: str) -> str:

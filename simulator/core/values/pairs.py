@@ -76,7 +76,7 @@ class Tally:
 
 def reference(item: Occurrence) -> bool:
     """Whether a value could be an id that means something on its flow only."""
-    return item.slot.part == "json" and is_short(item.value) and is_reference(item.place)
+    return item.slot.is_json and is_short(item.value) and is_reference(item.place)
 
 
 def is_short(value: Json) -> bool:

@@ -14,9 +14,9 @@ from typing import Final, Literal
 from urllib.parse import parse_qsl, quote, quote_plus, unquote
 
 from simulator.core import jsontext
-from simulator.core.events import Direction, Event, Headers, Message, Request, Response, header, refitted
+from simulator.core.events import Chunk, Direction, Event, Headers, Message, Request, Response, header, refitted
 from simulator.core.jsontext import MISSING, Json, Path
-from simulator.core.values import nested
+from simulator.core.values import lines, nested
 from simulator.core.values.coding import decoded
 from simulator.core.values.cookies import parts
 from simulator.core.values.ids import looks_like_id
@@ -24,7 +24,7 @@ from simulator.core.values.ids import looks_like_id
 _LARGEST: Final = 8 * 1024 * 1024
 """Bytes of a body that may come out of its content coding, to be looked into."""
 
-Part = Literal["path", "query", "header", "cookie", "json"]
+Part = Literal["path", "query", "header", "cookie", "json", "line"]
 
 _UNTRAVELLED: Final = frozenset(
     "accept accept-encoding accept-language connection content-length content-type date host origin server "
@@ -40,14 +40,28 @@ _MOST_FIELDS: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One value's position: `at` is (segment,), (name, nth), (field, nth), (cookie, nth) or a JSON path."""
+    """One value's position: `at` is (segment,), (name, nth), (field, nth), (cookie, nth) or a JSON path.
+
+    In a body of many documents, a line each, the path of a 'line' begins with the number of its document.
+    """
 
     part: Part
     at: Path
 
+    @property
+    def is_json(self) -> bool:
+        """Whether the value stands in JSON: in the event's own, or in one of its lines."""
+        return self.part in ("json", "line")
+
+    @property
+    def within(self) -> Path:
+        """Where the value stands in its document, if it is in one."""
+        return self.at[1:] if self.part == "line" else self.at
+
     def __str__(self) -> str:
-        if self.part == "json":
-            return nested.readable(self.at)
+        if self.is_json:
+            line = f"line[{self.at[0]}]|" if self.part == "line" else ""
+            return line + nested.readable(self.within)
         name = self.at[0]
         return f"path[{name}]" if self.part == "path" else f"{self.part}.{name}"
 
@@ -75,6 +89,9 @@ def slots(event: Event) -> Iterator[tuple[Slot, Json]]:
     document = json_of(event)
     if document is not MISSING:
         yield from ((_slot("json", path), value) for path, value in nested.leaves(document))
+        return
+    for number, line in enumerate(lines_of(event)):
+        yield from ((_slot("line", (number, *path)), value) for path, value in nested.leaves(line.json))
 
 
 def _in_headers(headers: Headers) -> Iterator[tuple[Slot, int, int, int]]:
@@ -112,16 +129,30 @@ def json_of(event: Event) -> jsontext.MaybeJson:
     if isinstance(event, Message):
         return jsontext.parse_object(nested.split(event.data)[1]) if isinstance(event.data, str) else MISSING
     if isinstance(event, Request | Response) and event.body:
-        plain = (
-            event.body if header(event.headers, "content-encoding") is None else _plain(event.body, event.headers)
-        )
+        plain = _plain(event)
         return MISSING if plain is None else jsontext.parse_object(plain)
     return MISSING
 
 
-@lru_cache(maxsize=16)
-def _plain(body: bytes, headers: Headers) -> bytes | None:
+def lines_of(event: Event) -> tuple[lines.Document, ...]:
+    """The JSON documents in the lines of a piece of a stream, or of a response that is a stream as a whole."""
+    if isinstance(event, Chunk):
+        return lines.documents(event.data)
+    if isinstance(event, Response) and event.body and lines.has_lines(event.headers):
+        plain = _plain(event)
+        return () if plain is None else lines.documents(plain)
+    return ()
+
+
+def _plain(event: Request | Response) -> bytes | None:
     """A body without its content codings, if that can be known and is not too large."""
+    if header(event.headers, "content-encoding") is None:
+        return event.body
+    return _decoded(event.body, event.headers)
+
+
+@lru_cache(maxsize=16)
+def _decoded(body: bytes, headers: Headers) -> bytes | None:
     plain = decoded(body, headers, _LARGEST)
     return None if plain is None else plain.data
 
@@ -140,6 +171,12 @@ def filled(event: Event, values: Mapping[Slot, Json]) -> Event:
     documents = {slot.at: value for slot, value in values.items() if slot.part == "json"}
     if documents:
         event = _with_json(event, documents)
+    in_lines: dict[int, dict[Path, Json]] = {}
+    for slot, value in values.items():
+        if slot.part == "line":
+            in_lines.setdefault(int(slot.at[0]), {})[slot.within] = value
+    if in_lines:
+        event = _with_lines(event, in_lines)
     fields = {slot: str(value) for slot, value in values.items() if slot.part in ("header", "cookie")}
     if fields and isinstance(event, Request | Response):
         event = replace(event, headers=_with_headers(event.headers, fields))
@@ -154,6 +191,15 @@ def _with_json(event: Event, values: Mapping[Path, Json]) -> Event:
         return with_text(event, prefix + _json_text(text, values))
     if isinstance(event, Request | Response):
         return with_plain(event, lambda body: _json_text(body.decode(), values).encode())
+    return event
+
+
+def _with_lines(event: Event, values: Mapping[int, Mapping[Path, Json]]) -> Event:
+    if isinstance(event, Chunk):
+        data = lines.with_values(event.data, values, _json_text)
+        return event if data == event.data else replace(event, data=data)
+    if isinstance(event, Response) and lines_of(event):
+        return with_plain(event, lambda body: lines.with_values(body, values, _json_text))
     return event
 
 
@@ -238,9 +284,17 @@ def _with_query(query: str, values: Mapping[Slot, Json]) -> str:
 
 def value_at(event: Event, slot: Slot) -> jsontext.MaybeJson:
     """The value in a slot of this event, or MISSING."""
-    if slot.part == "json":
-        return nested.at_path(json_of(event), slot.at)
+    if slot.is_json:
+        return nested.at_path(_document(event, slot), slot.within)
     return next((value for found, value in slots(event) if found == slot), MISSING)
+
+
+def _document(event: Event, slot: Slot) -> jsontext.MaybeJson:
+    """The document that a slot of JSON is in."""
+    if slot.part == "json":
+        return json_of(event)
+    found, number = lines_of(event), int(slot.at[0])
+    return found[number].json if number < len(found) else MISSING
 
 
 def route(request: Request | None) -> str:
@@ -254,11 +308,12 @@ def route(request: Request | None) -> str:
 def general(slot: Slot, *, positions: int = 0) -> str:
     """The slot among all alike: '$.payload.items[*].id', 'query.page', 'path[1]'.
 
-    The first `positions` steps stay as they are.
+    The first `positions` steps stay as they are. All lines of a stream are alike, and like the one document of a
+    response that is not a stream.
     """
-    if slot.part != "json":
+    if not slot.is_json:
         return str(slot)
-    kept, rest = slot.at[:positions], slot.at[positions:]
+    kept, rest = slot.within[:positions], slot.within[positions:]
     return _general((*kept, *("*" if type(step) is int else step for step in rest)))
 
 
@@ -278,8 +333,18 @@ def place(route: str, event: Event, slot: Slot) -> str:
 
 def places(route: str, event: Event) -> Callable[[Slot], str]:
     """The general place of each slot of an event, see `place`."""
-    positions, upstream = int(_is_envelope(json_of(event))), event.direction is Direction.UPSTREAM
-    return lambda slot: _place(route, upstream, slot, positions if slot.part == "json" else 0)
+    upstream = event.direction is Direction.UPSTREAM
+    envelopes: dict[object, bool] = {}
+
+    def found(slot: Slot) -> str:
+        if not slot.is_json:
+            return _place(route, upstream, slot, 0)
+        document = slot.at[0] if slot.part == "line" else None
+        if document not in envelopes:
+            envelopes[document] = _is_envelope(_document(event, slot))
+        return _place(route, upstream, slot, int(envelopes[document]))
+
+    return found
 
 
 @lru_cache(maxsize=8192)

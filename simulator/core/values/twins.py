@@ -10,14 +10,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from simulator.core.events import Event, Message, Request, Response
+from simulator.core.events import Chunk, Event, Message, Request, Response
 from simulator.core.jsontext import MISSING, Json, MaybeJson
 from simulator.core.matching.compare import discriminator
 from simulator.core.recording import Recording
 from simulator.core.values.occurrences import Occurrence, occurrences
 from simulator.core.values.origins import Origins
 from simulator.core.values.pairs import NEARLY, is_short
-from simulator.core.values.places import Slot, route, slots
+from simulator.core.values.places import Slot, lines_of, route, slots
 
 Key = tuple[str | int, ...]
 
@@ -104,12 +104,17 @@ def _keyed(recording: Recording) -> Iterator[tuple[Key, int]]:
     """Every event's number by what it is: which flow of its route, and which of its kind on the flow."""
     flows: dict[str, Key] = {}
     seen: Counter[Key] = Counter()
+    lines: Counter[str] = Counter()
     for index, event in enumerate(recording.events):
         if isinstance(event, Request) and event.flow not in flows:
             name = (event.method, route(event))
             flows[event.flow] = (*name, seen[name])
             seen[name] += 1
         key = (*flows.get(event.flow, ("?",)), event.direction, event.kind, _label(event))
+        if isinstance(event, Chunk):  # a stream that was cut elsewhere says the same in other pieces
+            count = len(lines_of(event))
+            key = (*key, lines[event.flow], count)
+            lines[event.flow] += count
         yield (*key, seen[key]), index
         seen[key] += 1
 
@@ -126,7 +131,7 @@ def _following(every: list[Occurrence], values: Mapping[tuple[int, Slot], Json])
     sent: dict[tuple[str, str], dict[str, None]] = {}
     for item in every:
         other: MaybeJson = values.get((item.number, item.slot), MISSING)
-        if other is MISSING or other == item.value or not is_short(item.value) or item.slot.part != "json":
+        if other is MISSING or other == item.value or not is_short(item.value) or not item.slot.is_json:
             continue
         key = (item.event.flow, repr((item.value, other)))
         if item.upstream:
