@@ -19,7 +19,7 @@ from simulator.live.driver import PATIENCE, LiveDriver
 from simulator.live.server import variable
 
 SHOWN = 10
-"""How many missing events are named."""
+"""How many events of a kind are named."""
 
 
 @click.command("drive")
@@ -37,7 +37,7 @@ def drive_command(name: str, against: tuple[str, ...], speed: str, patience: flo
 
     Every request, message, fragment, ping, close and reset is sent as it was recorded, after what it followed;
     ids and tokens that the server made are those of this run. Exit code 1 if something that was recorded of the
-    server never came; `stagesim record` in between and `stagesim diff` say what else differs.
+    server never came, or came in other words; `stagesim record` in between and `stagesim diff` say what differs.
 
     \b
     stagesim drive golden-path --against http://127.0.0.1:8000
@@ -50,10 +50,12 @@ def drive_command(name: str, against: tuple[str, ...], speed: str, patience: flo
     for problem in driver.problems:
         click.echo(f"stagesim: {problem}", err=True)
     count = sum(event.direction is Direction.DOWNSTREAM for event in recording.events)
-    click.echo(f"{count - len(unseen)} of {count} recorded server events came", err=True)
-    for event in unseen[:SHOWN]:
-        click.echo(f"never came: {label(event)} on flow {event.flow}", err=True)
-    sys.exit(1 if unseen or driver.problems else 0)
+    otherwise = driver.otherwise()
+    click.echo(f"{count - len(unseen) - len(otherwise)} of {count} recorded server events came", err=True)
+    for what, events in (("never came", unseen), ("came in other words", otherwise)):
+        for event in events[:SHOWN]:
+            click.echo(f"{what}: {label(event)} on flow {event.flow}", err=True)
+    sys.exit(1 if unseen or otherwise or driver.problems else 0)
 
 
 async def _run(driver: LiveDriver) -> list[Event]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field, replace
 
-from simulator.core.events import Chunk, Direction, Event, Request, Reset, ends_link
-from simulator.core.matching.compare import is_heartbeat
+from simulator.core.events import Chunk, Direction, Event, Message, Request, Reset, ends_link
+from simulator.core.matching.compare import is_heartbeat, label
 from simulator.core.matching.replies import choose_expectation
 from simulator.core.recording import Recording
 from simulator.core.script import Expectation, find_causes
@@ -25,10 +25,22 @@ _OWN = "own"
 
 @dataclass(slots=True)
 class _Side:
-    """What the driver knows of one flow: which server events it waits for, and which it has seen."""
+    """What the driver knows of one flow: which server events it waits for, and which it has seen.
+
+    Those in `otherwise` came in other words.
+    """
 
     expectations: list[Expectation] = field(default_factory=list)
     used: set[int] = field(default_factory=set)
+    otherwise: set[int] = field(default_factory=set)
+
+    def instead(self, event: Event) -> Expectation | None:
+        """What an event that was never recorded has come for: the next of its kind and name."""
+        for item in self.expectations:
+            spent = item.heartbeat or item.index in self.used or item.index in self.otherwise
+            if not spent and item.event.kind == event.kind and _name(item.event) == _name(event):
+                return item
+        return None
 
 
 class Driver:
@@ -57,7 +69,10 @@ class Driver:
                 self._queue.append((round(event.at / speed), index))
 
     def receive(self, event: Event) -> bool:
-        """Something came from the server, `event.at` is now; whether it was recorded and had yet to come."""
+        """Something came from the server, `event.at` is now; whether it was recorded and had yet to come.
+
+        What has drifted since, in values or in shape, is taken for what was recorded: the client goes on.
+        """
         if isinstance(event, Reset):
             self._gone.add(event.flow)
         side = self._sides.get(event.flow)
@@ -66,6 +81,10 @@ class Driver:
         found = choose_expectation(side.expectations, event, side.used, self._bindings).expectation
         if found is not None:
             side.used.add(found.index)
+            side.otherwise.discard(found.index)
+        elif (found := side.instead(event)) is not None:
+            side.otherwise.add(found.index)
+        if found is not None:
             if not _is_cut_elsewhere(event, found.event):
                 self._bindings.learn(found.index, event)
             self._release(found.index, event.at)
@@ -108,7 +127,16 @@ class Driver:
             expectation.event
             for side in self._sides.values()
             for expectation in side.expectations
-            if expectation.index not in side.used and not isinstance(expectation.event, Chunk)
+            if expectation.index not in side.used | side.otherwise and not isinstance(expectation.event, Chunk)
+        ]
+
+    def otherwise(self) -> list[Event]:
+        """What the server has said in other words than were recorded."""
+        return [
+            expectation.event
+            for side in self._sides.values()
+            for expectation in side.expectations
+            if expectation.index in side.otherwise
         ]
 
     def _in_order(self) -> list[tuple[Time, int]]:
@@ -125,6 +153,11 @@ class Driver:
 def _is_cut_elsewhere(live: Event, recorded: Event) -> bool:
     """Whether a piece of a stream says more, or less, than the recorded one: then values stand elsewhere."""
     return isinstance(live, Chunk) and len(lines_of(live)) != len(lines_of(recorded))
+
+
+def _name(event: Event) -> str:
+    """What an event is about, whatever it says: any answer answers, and any close closes."""
+    return label(event) if isinstance(event, Message) else event.kind
 
 
 def _causes(recording: Recording) -> dict[int, int]:

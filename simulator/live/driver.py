@@ -71,6 +71,10 @@ class LiveDriver:
                 break
         return self._driver.unseen()
 
+    def otherwise(self) -> list[Event]:
+        """What the server has said in other words than were recorded."""
+        return self._driver.otherwise()
+
     def _is_heard_from(self) -> bool:
         """Whether a connection is open, or being made, on which something can come."""
         return any(not call.over for call in self._calls.values())

@@ -109,3 +109,39 @@ def test_a_driver_may_hurry() -> None:
     response: Event = replace(agent_run().events[1], at=SECOND)
     driver.receive(response)
     assert driver.deadline() == SECOND + 10 * MILLISECOND
+
+
+def test_a_message_that_has_drifted_is_taken_for_what_was_recorded() -> None:
+    """Another shape of the same name: the client goes on with what it learned, and it is told."""
+    whole = recording(
+        *agent_run().events[2:4],
+        text("2", 800, DOWN, type="made", kernel_id=RECORDED, slots=3),
+        text("2", 900, UP, type="run", kernel_id=RECORDED),
+    )
+    driver = Driver(whole, client_plan(plan(whole)))
+    driver.due(SECOND)
+    driver.receive(replace(whole.events[1], at=SECOND))
+    assert driver.receive(text("2", 1100, DOWN, type="made", kernel_id=LIVE, slots="three"))
+    (message,) = driver.due(2 * SECOND)
+    assert isinstance(message, Message)
+    assert json.loads(message.data)["kernel_id"] == LIVE
+    assert driver.otherwise() == [whole.events[2]]
+    assert driver.unseen() == []
+
+
+def test_what_comes_as_recorded_after_all_has_not_drifted() -> None:
+    whole = recording(
+        *agent_run().events[2:4],
+        text("2", 800, DOWN, type="status", state="ready"),
+        text("2", 900, UP, type="start_agent"),
+    )
+    driver = Driver(whole)
+    driver.due(SECOND)
+    driver.receive(replace(whole.events[1], at=SECOND))
+    said = text("2", 1100, DOWN, type="status", state=["not", "yet"])
+    assert driver.receive(said)
+    assert [event.kind for event in driver.due(2 * SECOND)] == ["message"]
+    assert driver.otherwise() == [whole.events[2]]
+    driver.receive(replace(whole.events[2], at=2 * SECOND))
+    assert (driver.otherwise(), driver.unseen(), driver.due(9 * SECOND)) == ([], [], [])
+    assert not driver.receive(text("2", 3000, DOWN, type="news"))
