@@ -18,7 +18,8 @@ from simulator.files.writer import RecordingWriter, replace_header
 class JournalFile:
     """A context: entries are appended as they come; at the end the header says what was redacted, and from where.
 
-    An old journal of this name is replaced. Raises RecordingError where there is another file, or none can be.
+    An old journal of this name is replaced when the run has begun, and not before. Raises RecordingError where
+    there is another file, or none can be.
     """
 
     def __init__(self, path: Path, header: Header) -> None:
@@ -26,23 +27,33 @@ class JournalFile:
         self._redactor = Redactor(known=header.standins)
         self._header = header
         self._writer = RecordingWriter(path, redact=self._redactor.event, overwrite=True)
-        self._writer.begin(header)
+        self._begun = False
 
     def write(self, entry: Entry) -> None:
+        self._begin()
         self._writer.write(entry)
+
+    def _begin(self) -> None:
+        if not self._begun:
+            self._begun = True
+            self._writer.begin(self._header)
 
     def served_at(self, urls: Mapping[str, str]) -> None:
         """By which URLs the services are known in this run, beside those in the recording."""
         recorded = {service.name: service.origins for service in self._header.services}
         services = tuple(Service(name=name, origins=(url, *recorded.get(name, ()))) for name, url in urls.items())
         self._header = replace(self._header, services=services)
+        self._begin()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *raised: object) -> None:
         self._writer.close()
-        if self._writer.path.is_file():  # a pipe is gone by now
+        if not self._begun:
+            if not self._writer.was_there:
+                self._writer.path.unlink(missing_ok=True)
+        elif self._writer.path.is_file():  # a pipe is gone by now
             header = replace(self._header, redacted=dict(self._redactor.counts), standins=self._redactor.digests)
             replace_header(self._writer.path, header)
 

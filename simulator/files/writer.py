@@ -32,6 +32,10 @@ class RecordingWriter:
     """
 
     def __init__(self, path: Path, *, redact: Redact, overwrite: bool = False) -> None:
+        if path.suffix == ".zst":
+            hint = f"name it {path.with_suffix('').name}, and run `zstd` when it is done"
+            problem = "is a name for what is compressed, and this is written as it comes"
+            raise RecordingError(problem, place=str(path), hint=hint)
         self.path, self._redact = path, redact
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | (0 if overwrite else os.O_EXCL)
         self.was_there = path.exists()

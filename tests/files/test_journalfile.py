@@ -70,3 +70,15 @@ def test_an_old_journal_is_replaced(tmp_path: Path) -> None:
         with JournalFile(path, replace(Header(), title=title)) as journal:
             journal.write(get("1", 0, "/x"))
     assert load(path).recording.header.title == "short"
+
+
+def test_a_run_that_never_began_leaves_the_old_journal(tmp_path: Path) -> None:
+    path, new = tmp_path / "run.jsonl", tmp_path / "new.jsonl"
+    with JournalFile(path, Header(title="old")) as journal:
+        journal.write(get("1", 0, "/x"))
+    before = path.read_bytes()
+    for name in (path, new):
+        with pytest.raises(OSError, match="in use"), JournalFile(name, Header(title="never")):
+            raise OSError("the port is in use")
+    assert path.read_bytes() == before
+    assert not new.exists()

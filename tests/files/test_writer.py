@@ -80,6 +80,12 @@ def test_a_file_that_exists_is_overwritten_only_if_told(tmp_path: Path) -> None:
     assert load(path).recording.events == ()
 
 
+def test_what_is_not_compressed_is_not_called_so(tmp_path: Path) -> None:
+    with pytest.raises(RecordingError, match=r"a\.jsonl, and run `zstd` when it is done"):
+        RecordingWriter(tmp_path / "a.jsonl.zst", redact=as_it_is)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_folders_on_the_way_are_made(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "down" / "a.jsonl"
     RecordingWriter(path, redact=as_it_is).close()
