@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,6 +54,28 @@ COLOURS = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What the options said, or the drill file for them; each field is an option's name."""
+
+    seed: int | None
+    speed: str
+    auth: str
+    auth_key: str | None
+    offline: bool
+    hosts: tuple[str, ...]
+    jobs: int
+    deadline: float | None
+    json_file: Path | None
+    html_file: Path | None
+    junit_file: Path | None
+    shrink: bool
+    verdict: str | None
+    test: str | None
+    together: int | None
+    out: Path | None
+
+
 @click.command("drill", cls=BeforeACommand)
 @click.argument("recording", required=False)
 @click.option(
@@ -87,7 +110,7 @@ def drill_command(
     patterns: tuple[str, ...],
     derive: bool,
     command: tuple[str, ...],
-    **given: Any,
+    **options_given: Any,
 ) -> None:
     """Run a command without a fault, then under every fault, and say what each test did.
 
@@ -118,7 +141,8 @@ def drill_command(
     if expected is not None:
         recordings, command = recordings or (expected.recording,), command or tuple(expected.command)
         patterns = patterns or tuple(expected.faults)
-        given |= _of_file(expected)
+        options_given |= _of_file(expected)
+    given = Given(**options_given)
     if len(recordings) != 1 or not command:
         raise StagesimError(
             "expected one recording and a command, or --file", hint="stagesim drill RECORDING -- COMMAND"
@@ -126,10 +150,10 @@ def drill_command(
     _check(command, given)
     derived = (f"{PREFIX}*",) if derive else ()
     plan = _plan(recordings[0], (*patterns, *derived) or ("all",), command, given)
-    if given["shrink"]:
-        wanted = wanted_of(given["verdict"], given["test"], given["together"])
-        sys.exit(shrink_and_write(plan, wanted, given["out"]))
-    files = {given["json_file"]: as_json, given["html_file"]: as_html, given["junit_file"]: as_junit}
+    if given.shrink:
+        wanted = wanted_of(given.verdict, given.test, given.together)
+        sys.exit(shrink_and_write(plan, wanted, given.out))
+    files = {given.json_file: as_json, given.html_file: as_html, given.junit_file: as_junit}
     sys.exit(_run(plan, expected, {path: report for path, report in files.items() if path is not None}))
 
 
@@ -145,34 +169,34 @@ def _of_file(expected: Expectations) -> dict[str, Any]:
     return {name: value for name, value in said.items() if name not in given}
 
 
-def _check(command: tuple[str, ...], given: Mapping[str, Any]) -> None:
+def _check(command: tuple[str, ...], given: Given) -> None:
     """Raises StagesimError before anything runs in vain."""
     check_command(command)
-    reports = [name for name in ("json_file", "html_file", "junit_file") if given[name] is not None]
-    of_shrink = [name for name in ("verdict", "test", "together", "out") if given[name] is not None]
-    if given["shrink"] and reports:
+    reports = [name for name in ("json_file", "html_file", "junit_file") if getattr(given, name) is not None]
+    of_shrink = [name for name in ("verdict", "test", "together", "out") if getattr(given, name) is not None]
+    if given.shrink and reports:
         raise StagesimError("--shrink writes an incident and no report", place=f"--{reports[0].partition('_')[0]}")
-    if of_shrink and not given["shrink"]:
+    if of_shrink and not given.shrink:
         raise StagesimError("is for --shrink alone", place=f"--{of_shrink[0]}", hint="give --shrink as well")
-    for path in (given[name] for name in (*reports, "out") if given[name] is not None):
+    for path in (getattr(given, name) for name in (*reports, "out") if getattr(given, name) is not None):
         if not path.absolute().parent.is_dir():
             raise StagesimError("there is no such folder", place=str(path.absolute().parent))
-    if given["hosts"] and not given["offline"]:
+    if given.hosts and not given.offline:
         raise StagesimError("nothing to do without --offline", place="--host")
 
 
-def _plan(recording: str, patterns: Sequence[str], command: Sequence[str], given: Mapping[str, Any]) -> Plan:
-    script, auth = open_script([recording]), auth_of(given["auth"], given["auth_key"])
+def _plan(recording: str, patterns: Sequence[str], command: Sequence[str], given: Given) -> Plan:
+    script, auth = open_script([recording]), auth_of(given.auth, given.auth_key)
     plan = Plan(
         script=script,
         faults=chosen(patterns, script.recording),
         command=command,
         recording=recording,
         also=_also(given),
-        settings=options.settings_of(given["seed"], given["speed"], strict=False, auth=auth),
-        jobs=given["jobs"],
-        deadline=given["deadline"],
-        offline=_offline(script, given["hosts"]) if given["offline"] else None,
+        settings=options.settings_of(given.seed, given.speed, strict=False, auth=auth),
+        jobs=given.jobs,
+        deadline=given.deadline,
+        offline=_offline(script, given.hosts) if given.offline else None,
     )
     warn_unasked(script, auth)
     return plan
@@ -187,12 +211,12 @@ def _offline(script: Script, hosts: Sequence[str]) -> Offline:
     return Offline(hosts=[host_of(text, script.services) for text in hosts], ca=ca, say=complain)
 
 
-def _also(given: Mapping[str, Any]) -> list[str]:
+def _also(given: Given) -> list[str]:
     """Whom to let in and what to answer for, as the options that say so again."""
-    named = {"--auth": given["auth"], "--auth-key": given["auth_key"]}
+    named = {"--auth": given.auth, "--auth-key": given.auth_key}
     pairs = [(option, value) for option, value in named.items() if value not in (None, "recorded")]
-    pairs += [("--host", host) for host in given["hosts"]]
-    return [*(["--offline"] if given["offline"] else []), *(word for pair in pairs for word in pair)]
+    pairs += [("--host", host) for host in given.hosts]
+    return [*(["--offline"] if given.offline else []), *(word for pair in pairs for word in pair)]
 
 
 def _run(plan: Plan, expected: Expectations | None, reports: Mapping[Path, Callable[[Drill], str]]) -> int:
