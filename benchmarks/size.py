@@ -151,7 +151,7 @@ def measure(folder: Path, messages: int, per_flow: int, played: int) -> list[tup
     found = [
         (
             "a recording (and one a hundredth as long)",
-            f"{messages:,} messages in {-(-messages // per_flow):,} flows, {_size(path)}",
+            f"{messages:,} messages on {_sockets(-(-messages // per_flow))}, {_size(path)}",
         )
     ]
     found.append(
@@ -170,6 +170,10 @@ def measure(folder: Path, messages: int, per_flow: int, played: int) -> list[tup
     found.append((f"replay {played:,} messages: processor time, peak memory", str(playing)))
     found.append(("`check` it then: processor time, peak memory", str(command(env, "check", str(path)))))
     return found
+
+
+def _sockets(count: int) -> str:
+    return "one WebSocket" if count == 1 else f"{count:,} WebSockets"
 
 
 def _size(path: Path) -> str:

@@ -86,7 +86,7 @@ def index_of(path: Path, folder: Path, progress: Progress) -> tuple[dict[str, An
         for item in occurrences(_told(path, header, scan, progress, "finding every value that does")):
             planner.hear(item)
         planner.finish()
-        planned = sheet.sections(len(scan.offsets))
+        planned = {**sheet.sections(len(scan.offsets)), "lone": planner.lone}
     sections = {
         "offsets": scan.offsets,
         "lengths": scan.lengths,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import fields
 from functools import lru_cache, partial
 from pathlib import Path
@@ -73,7 +73,8 @@ class Indexed:
         """The plan alone, for which an index need have nothing about flows."""
         variables = Lazy(range(len(self._views["variables at"])), self._variable)
         uses = _Uses(self, len(self._views["offsets"]))
-        return Plan(variables=variables, uses=uses, correlations=tuple(correlations))
+        lone = _Lone(self._views["lone"])
+        return Plan(variables=variables, uses=uses, correlations=tuple(correlations), lone=lone)
 
     def _flow(
         self, number: int, said: Overrides, flow: str, opening: int, upgrade: bool, *when: Any
@@ -127,6 +128,16 @@ class Indexed:
         }
         inside = tuple(Part(begin, end, self._variable(part)) for begin, end, part in parts)
         return Variable(number=number, parts=inside, **given)
+
+
+class _Lone(Container[int]):
+    """The numbers at which there is a 1."""
+
+    def __init__(self, flags: Sequence[int]) -> None:
+        self._flags = flags
+
+    def __contains__(self, number: object) -> bool:
+        return isinstance(number, int) and number < len(self._flags) and bool(self._flags[number])
 
 
 class _Uses(Mapping[int, tuple[tuple[Slot, Variable], ...]]):

@@ -54,6 +54,8 @@ def same(script: Script, other: Script) -> None:
     assert script.plan.correlations == other.plan.correlations
     assert list(script.plan.variables) == list(other.plan.variables)
     assert dict(script.plan.uses) == dict(other.plan.uses)
+    numbers = range(len(other.plan.variables) + 2)
+    assert [number in script.plan.lone for number in numbers] == [number in other.plan.lone for number in numbers]
 
 
 def plainly(flow: object) -> object:

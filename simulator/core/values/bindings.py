@@ -142,6 +142,8 @@ class Bindings:
         return fresh(str(variable.value), self.rng)
 
     def _bind(self, variable: Variable, value: Json, tell: Callable[[str], None]) -> None:
+        if variable.number in self.plan.lone:
+            return
         self.own.bind(variable, value)
         if variable.kind == PAIRED:
             return

@@ -77,11 +77,15 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Every occurrence of every variable: by event, which slots hold which variable."""
+    """Every occurrence of every variable: by event, which slots hold which variable.
+
+    `lone` are the numbers of timestamps that stand in one slot only: nobody asks for them again.
+    """
 
     variables: Sequence[Variable] = ()
     uses: Mapping[int, tuple[tuple[Slot, Variable], ...]] = field(default_factory=dict)
     correlations: tuple[Correlation, ...] = ()
+    lone: Container[int] = frozenset()
 
     def at(self, index: int | None) -> tuple[tuple[Slot, Variable], ...]:
         return () if index is None else self.uses.get(index, ())

@@ -42,7 +42,7 @@ def plan(recording: Recording) -> Plan:
     for item in occurrences(recording):
         planner.hear(item)
     planner.finish()
-    return sheet.plan(correlations)
+    return sheet.plan(correlations, planner.lone)
 
 
 class Sheet(Protocol):
@@ -68,7 +68,7 @@ class _Sheet:
     def variable(self, variable: Variable) -> None:
         self._variables[variable.number] = variable
 
-    def plan(self, correlations: tuple[Correlation, ...]) -> Plan:
+    def plan(self, correlations: tuple[Correlation, ...], lone: Iterable[int]) -> Plan:
         known = self._variables
         return Plan(
             variables=tuple(known[number] for number in sorted(known)),
@@ -77,13 +77,15 @@ class _Sheet:
                 for index, pairs in self._uses.items()
             },
             correlations=correlations,
+            lone=frozenset(number for number, is_lone in enumerate(lone) if is_lone),
         )
 
 
 class Planner:
     """Applies correlations to values as they come, and writes what it finds on a sheet.
 
-    Of the values that cannot come again (`repeats` says which may) nothing is remembered.
+    Of the values that cannot come again (`repeats` says which may) nothing is remembered. `lone` says by number
+    which variables are timestamps that stand in one slot only.
     """
 
     def __init__(
@@ -98,6 +100,7 @@ class Planner:
         self._sources, self._local = _by_source(correlations), _Local(correlations)
         self._known: dict[str, tuple[int, Correlation | None]] = {}
         self._count = 0
+        self.lone = bytearray()
         self._kept: list[Variable] = []
         self._texts: list[tuple[int, Slot, str]] = []
         self._index, self._whole = -1, set[Path | None]()
@@ -134,6 +137,7 @@ class Planner:
         """The variable of a value, which begins here or has begun where it belongs to."""
         entry = self._known.get(key)
         if entry is not None and _belongs(entry[1], item.place):
+            self.lone[entry[0]] = False
             return entry[0]
         source = self._sources.get(item.place)
         kind = None if source is None else _kind_at(source, item.slot, item.value)
@@ -150,6 +154,7 @@ class Planner:
         wall = self._header.created + item.event.at
         made = Variable(number=self._count, kind=kind, value=item.value, source=item.number, wall=wall)
         self._count += 1
+        self.lone.append(kind == TIME)
         if (kind in (ECHOED, MINTED) and key in self._repeats) or (
             kind == MINTED and self._may_be_composed(item.value)
         ):
