@@ -143,7 +143,7 @@ async def converse(url: str, path: Path, messages: int) -> None:
                         raise RuntimeError(f"expected {said}, got {came}")
 
 
-def measure(folder: Path, messages: int, per_flow: int, played: int) -> list[tuple[str, str]]:
+def measure(folder: Path, messages: int, per_flow: int) -> list[tuple[str, str]]:
     """Every figure of one recording; `folder` is for it and its index."""
     path = folder / f"{messages}-{per_flow}.jsonl"
     write(path, messages, per_flow)
@@ -166,8 +166,8 @@ def measure(folder: Path, messages: int, per_flow: int, played: int) -> list[tup
     )
     opened, again = replay(env, path, 1)
     found.append(("open it again: until it is served, peak memory", f"{opened:.1f} s, {again.memory:.0f} MB"))
-    _, playing = replay(env, path, played)
-    found.append((f"replay {played:,} messages: processor time, peak memory", str(playing)))
+    _, playing = replay(env, path, messages)
+    found.append(("replay all of it to a client: processor time, peak memory", str(playing)))
     found.append(("`check` it then: processor time, peak memory", str(command(env, "check", str(path)))))
     return found
 
@@ -180,21 +180,20 @@ def _size(path: Path) -> str:
     return f"{path.stat().st_size / 1e6:.0f} MB"
 
 
-def figures(messages: int = 1_000_000, per_flow: int = 1_000_000, played: int = 10_000) -> list[tuple[str, str]]:
+def figures(messages: int = 1_000_000, per_flow: int = 1_000_000) -> list[tuple[str, str]]:
     """The figures of a large recording, and beside each that of one a hundredth as long."""
     with tempfile.TemporaryDirectory() as folder:
-        small = measure(Path(folder), messages // 100, max(1, per_flow // 100), played)
-        large = measure(Path(folder), messages, per_flow, played)
+        small = measure(Path(folder), messages // 100, max(1, per_flow // 100))
+        large = measure(Path(folder), messages, per_flow)
     return [(what, f"{value} ({less})") for (what, value), (_, less) in zip(large, small, strict=True)]
 
 
 @click.command()
 @click.option("--messages", default=1_000_000, show_default=True)
 @click.option("--flows", default=1, show_default=True)
-@click.option("--played", default=10_000, show_default=True, help="How many are played to a client.")
-def main(messages: int, flows: int, played: int) -> None:
+def main(messages: int, flows: int) -> None:
     """Measure a recording of so many messages, and one a hundredth as long."""
-    for what, value in figures(messages, -(-messages // flows), played):
+    for what, value in figures(messages, -(-messages // flows)):
         click.echo(f"{what:60} {value}")
 
 
