@@ -46,7 +46,8 @@ SELECTORS: Mapping[str, str] = {
     "service": "the recorded service",
     "path": "the path of the flow's request, `*` for any part",
     "method": "its method",
-    "json": "values at JSON paths: `{$.type: start_agent}`, a list of them, `{matches: REGEX}`, `{exists: false}`",
+    "json": "values at JSON paths: `{$.type: start_agent}`, a list of them, `{matches: REGEX}` (the whole text), "
+    "`{exists: false}`; in a stream, of a line of it",
     "text": "a regular expression found in the payload",
     "opcode": "`text` or `binary`",
     "status": "the status of a response",

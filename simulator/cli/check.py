@@ -69,7 +69,15 @@ def check_command(files: tuple[str, ...], quiet: bool, explain: bool, learn: boo
 
 
 def _is_recording(name: str) -> bool:
-    return name.endswith(RECORDING_ENDINGS) or (name in recording_names() and not Path(name).is_file())
+    if not Path(name).is_file():
+        return name.endswith(RECORDING_ENDINGS) or name in recording_names()
+    return name.endswith(RECORDING_ENDINGS) or _begins_as_recording(Path(name))
+
+
+def _begins_as_recording(path: Path) -> bool:
+    """Whether a file with another name is a recording all the same, as a journal may be."""
+    with path.open("rb") as file:
+        return file.read(16).lstrip().startswith(b'{"stagesim"')
 
 
 def _fault(name: str) -> Iterable[FaultError]:

@@ -11,7 +11,7 @@ import click
 from simulator.cli import options
 from simulator.cli.opening import warn
 from simulator.core.errors import StagesimError
-from simulator.core.events import Direction, Event, Request
+from simulator.core.events import Chunk, Direction, Event, Request
 from simulator.core.matching.compare import label
 from simulator.core.recording import Recording
 from simulator.files.named import recording_of
@@ -31,13 +31,20 @@ SHOWN = 10
     help="The server, or that of one service; repeatable. Default: STAGESIM_URL and STAGESIM_<NAME>_URL.",
 )
 @click.option("--speed", default="1", metavar="N", help="Divide recorded delays.")
-@click.option("--patience", default=PATIENCE, show_default=True, help="Seconds of unusual silence to wait.")
+@click.option(
+    "--patience",
+    type=click.FloatRange(0),
+    default=PATIENCE,
+    show_default=True,
+    help="Seconds of unusual silence to wait.",
+)
 def drive_command(name: str, against: tuple[str, ...], speed: str, patience: float) -> None:
     """Play the client's half of a recording against a server, over real sockets.
 
     Every request, message, fragment, ping, close and reset is sent as it was recorded, after what it followed;
     ids and tokens that the server made are those of this run. Exit code 1 if something that was recorded of the
-    server never came, or came in other words; `stagesim record` in between and `stagesim diff` say what differs.
+    server never came, or came in other words: another status, or a message of another shape. `stagesim record` in
+    between and `stagesim diff` say all that differs, in values and in bodies as well.
 
     \b
     stagesim drive golden-path --against http://127.0.0.1:8000
@@ -49,7 +56,9 @@ def drive_command(name: str, against: tuple[str, ...], speed: str, patience: flo
     unseen = asyncio.run(_run(driver))
     for problem in driver.problems:
         click.echo(f"stagesim: {problem}", err=True)
-    count = sum(event.direction is Direction.DOWNSTREAM for event in recording.events)
+    count = sum(
+        event.direction is Direction.DOWNSTREAM and not isinstance(event, Chunk) for event in recording.events
+    )
     otherwise = driver.otherwise()
     click.echo(f"{count - len(unseen) - len(otherwise)} of {count} recorded server events came", err=True)
     for what, events in (("never came", unseen), ("came in other words", otherwise)):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field, replace
 
-from simulator.core.events import Chunk, Direction, Event, Message, Request, Reset, ends_link
+from simulator.core.events import Chunk, Direction, Event, Message, Request, Reset, Response, ends_link
 from simulator.core.matching.compare import is_heartbeat, label
 from simulator.core.matching.replies import choose_expectation
 from simulator.core.recording import Recording
@@ -71,7 +71,8 @@ class Driver:
     def receive(self, event: Event) -> bool:
         """Something came from the server, `event.at` is now; whether it was recorded and had yet to come.
 
-        What has drifted since, in values or in shape, is taken for what was recorded: the client goes on.
+        What has drifted since is taken for what was recorded, so that the client goes on: an answer of another
+        status, a message of the same name.
         """
         if isinstance(event, Reset):
             self._gone.add(event.flow)
@@ -79,9 +80,11 @@ class Driver:
         if side is None:
             return False
         found = choose_expectation(side.expectations, event, side.used, self._bindings).expectation
-        if found is not None:
+        if found is not None and not _is_another_answer(event, found.event):
             side.used.add(found.index)
             side.otherwise.discard(found.index)
+        elif found is not None:
+            side.otherwise.add(found.index)
         elif (found := side.instead(event)) is not None:
             side.otherwise.add(found.index)
         if found is not None:
@@ -153,6 +156,10 @@ class Driver:
 def _is_cut_elsewhere(live: Event, recorded: Event) -> bool:
     """Whether a piece of a stream says more, or less, than the recorded one: then values stand elsewhere."""
     return isinstance(live, Chunk) and len(lines_of(live)) != len(lines_of(recorded))
+
+
+def _is_another_answer(live: Event, recorded: Event) -> bool:
+    return isinstance(live, Response) and isinstance(recorded, Response) and live.status != recorded.status
 
 
 def _name(event: Event) -> str:

@@ -11,7 +11,7 @@ from simulator.core.jsontext import MISSING, at_path, path_text
 from simulator.core.matching.compare import label, shown
 from simulator.core.recording import Recording
 from simulator.core.rule import Condition, Rule, Selector
-from simulator.core.values.places import json_of
+from simulator.core.values.places import documents_of
 
 _SUGGESTED = 3
 
@@ -74,7 +74,6 @@ def _values(rule: Rule, condition: Condition, events: Seen) -> list[str]:
     found: dict[str, None] = {}
     for event, request in events:
         if rule.means(event, request):
-            value = at_path(json_of(event), condition.path)
-            if value is not MISSING:
-                found[shown(value)] = None
+            values = (at_path(document, condition.path) for document in documents_of(event))
+            found.update((shown(value), None) for value in values if value is not MISSING)
     return [*found][:_SUGGESTED] + (["…"] if len(found) > _SUGGESTED else [])

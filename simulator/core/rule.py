@@ -9,9 +9,9 @@ from typing import Literal
 
 from simulator.core.events import Close, Direction, Event, Message, Request, Response, is_upgrade
 from simulator.core.fault import Fault, Mode
-from simulator.core.jsontext import MISSING, Json, MaybeJson, Path, values_at
+from simulator.core.jsontext import Json, MaybeJson, Path, values_at
 from simulator.core.units import Time
-from simulator.core.values.places import json_of
+from simulator.core.values.places import documents_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +84,9 @@ class Selector:
             return False
         if self.text is not None and re.search(self.text, _text(event)) is None:
             return False
-        document = json_of(event) if self.json else MISSING
-        return all(condition.holds(document) for condition in self.json)
+        if not self.json:
+            return True
+        return any(all(condition.holds(document) for condition in self.json) for document in documents_of(event))
 
 
 def _opcode(message: Message) -> str:

@@ -61,8 +61,8 @@ class Effect(Strict):
 
 class ComponentFile(Strict):
     title: str = ""
-    components: dict[str, Component]
-    effects: list[Effect]
+    components: dict[str, Component] = {}
+    effects: list[Effect] = []
     refusals: list[RefusalModel] = []
 
 

@@ -83,6 +83,8 @@ def open_lines(path: Path) -> Iterator[BinaryIO]:
                 yield raw
     except zstandard.ZstdError as error:
         raise RecordingError(f"not a zstd file: {error}", place=str(path)) from None
+    except BrokenPipeError:  # of whoever reads what we print meanwhile
+        raise
     except OSError as error:
         raise RecordingError(f"cannot be read: {error.strerror or error}", place=str(path)) from None
 

@@ -53,3 +53,10 @@ def test_what_goes_with_nothing_is_refused() -> None:
     ):
         result = check(*words)
         assert (result.exit_code, said in result.output) == (2, True), result.output
+
+
+def test_a_recording_is_known_by_what_it_says_and_not_by_its_name_alone(tmp_path: Path) -> None:
+    shutil.copy(INSPECTOR[0], tmp_path / "tonight.journal")
+    result = check(str(tmp_path / "tonight.journal"))
+    assert result.exit_code == 0
+    assert "events" in result.output

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import tracemalloc
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from simulator.cli.show import PAGE, show_command
 from simulator.core.units import MILLISECOND
 from simulator.files.reader import open_recording
 from simulator.files.writer import save
+from tests.cli.commands import ENVIRONMENT
 from tests.conversations import agent_run
 
 
@@ -93,3 +96,10 @@ def test_memory_does_not_grow_with_the_recording(tmp_path: Path) -> None:
             peaks.append(tracemalloc.get_traced_memory()[1])
             tracemalloc.stop()
     assert peaks[1] < 2 * peaks[0]
+
+
+def test_a_reader_that_leaves_is_no_mistake() -> None:
+    line = f"{sys.executable} -m simulator show golden-path --json | head -1"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=60, env=ENVIRONMENT)
+    assert '"stagesim": 1' in done.stdout
+    assert done.stderr == ""

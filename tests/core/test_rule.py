@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.core.events import Close, Direction, Event, Message, Ping, Request, Reset, Response
+from simulator.core.events import Chunk, Close, Direction, Event, Message, Ping, Request, Reset, Response
 from simulator.core.jsontext import MISSING, Json, parse_path
 from simulator.core.rule import Condition, Rule, Selector, Trigger
 from simulator.core.units import SECOND
@@ -18,6 +18,10 @@ from tests.conversations import DOWN, UP, UPGRADE
 from tests.core.playing import answer, down, get, post, up
 
 WS = get("1", 0, "/api/ws?token=x", UPGRADE)
+
+
+def chunk(data: bytes) -> Chunk:
+    return Chunk(flow="1", at=0, data=data)
 
 
 def condition(path: str, *values: Json, **fields: object) -> Condition:
@@ -100,6 +104,12 @@ def test_a_condition_holds_where_its_value_stands(wanted: Condition, document: J
         (Selector(json=(condition("$.type", "a"), condition("$.n", 1))), down(0, type="a", n=1), True),
         (Selector(json=(condition("$.type", "a"), condition("$.n", 1))), down(0, type="a"), False),
         (Selector(json=(condition("$.type", "a"),)), answer("1", 0, type="a"), True),
+        (
+            Selector(json=(condition("$.type", "a"),)),
+            chunk(b'data: {"type": "b"}\n\ndata: {"type": "a"}\n\n'),
+            True,
+        ),
+        (Selector(json=(condition("$.type", "a"),)), chunk(b'{"type": "b"}\n{"n": 1}\n'), False),
         (
             Selector(json=(condition("$.type", "a"),)),
             Ping(flow="1", at=0, direction=DOWN, data=b'{"type": "a"}'),

@@ -132,7 +132,7 @@ def test_every_mistake_in_a_component_file_is_told(write: Write) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("components: {}\n", "effects: missing"),
+        ("effects: 7\n", "effects: input should be "),
         ("components: [a]\neffects: []\n", "components: input should be "),
         ("components: {a: {need: []}}\neffects: []\n", "components.a.need: not known here"),
         (

@@ -120,8 +120,9 @@ def test_what_never_came_is_told_and_nothing_is_waited_for_without_end() -> None
             await reader.read()
         writer.close()
 
-    _, unseen = drive(agent_run(), server)
+    driver, unseen = drive(agent_run(), server)
     assert [event.kind for event in unseen][-1] == "close"
+    assert [event.kind for event in driver.otherwise()] == ["response"] * 2  # 503, and no 101
     assert any(isinstance(event, Message) for event in unseen)
 
 

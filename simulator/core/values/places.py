@@ -7,7 +7,7 @@ and is what people read and write in a recording's header.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final, Literal
@@ -142,6 +142,11 @@ def lines_of(event: Event) -> tuple[lines.Document, ...]:
         plain = _plain(event)
         return () if plain is None else lines.documents(plain)
     return ()
+
+
+def documents_of(event: Event) -> Sequence[jsontext.MaybeJson]:
+    """What an event says as JSON: the documents in its lines, else its own, or MISSING."""
+    return [line.json for line in lines_of(event)] or [json_of(event)]
 
 
 def _plain(event: Request | Response) -> bytes | None:
