@@ -13,7 +13,7 @@ from simulator.core.events import Request, Reset, Response
 from simulator.core.recording import Recording
 from simulator.core.units import MILLISECOND
 from tests.conversations import DOWN, THREAD, UP, agent_run, recording
-from tests.core.playing import Staging, answer, briefly, message, post, start, upgrade
+from tests.core.playing import Staging, answer, briefly, data, get, message, post, start, upgrade
 
 # --- who is gone -----------------------------------------------------------------------------------------------
 
@@ -126,3 +126,31 @@ def test_no_request_breaks_a_session(asked: list[Request], strict: bool) -> None
         staging.says(number * 100 + 50)
     statuses = {event.status for event in staging.session.journal.events if isinstance(event, Response)}
     assert statuses <= {101, 200, 501}
+
+
+# --- whoever comes back to what it had before -------------------------------------------------------------------
+
+RUN = "run_7f0c8a52e1b4"
+TOKEN = {"headers": (("Authorization", "Bearer opaque-7f0c8a52-0001"),)}
+CHAT = recording(
+    post("1", 0, "/chat", thread_id="thread_1757400000_a", **TOKEN),
+    answer("1", 100, run_id=RUN, thread_id="thread_1757400000_a"),
+    get("2", 200, f"/runs/{RUN}", **TOKEN),
+    answer("2", 300, run_id=RUN, thread_id="thread_1757400000_a", state="done"),
+)
+
+
+@given(st.lists(st.sampled_from(("here", "there")), max_size=6))
+def test_a_client_that_names_what_it_had_before_is_answered_about_that(asked: list[str]) -> None:
+    """Two runs at once, on a recording that has one."""
+    staging, runs, now = Staging(CHAT), dict[str, object](), 0
+    for flow, thread in enumerate(("here", "there")):
+        staging.hears(post(f"chat {flow}", now, "/chat", thread_id=thread, **TOKEN))
+        (said,) = staging.says(now := now + 1000)
+        assert data(said)["thread_id"] == thread
+        runs[thread] = data(said)["run_id"]
+    assert runs["here"] != runs["there"]
+    for number, thread in enumerate(("here", "there", *asked)):
+        staging.hears(get(f"get {number}", now, f"/runs/{runs[thread]}", **TOKEN))
+        (said,) = staging.says(now := now + 1000)
+        assert data(said) == {"run_id": runs[thread], "thread_id": thread, "state": "done"}

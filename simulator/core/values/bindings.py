@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
@@ -19,16 +20,22 @@ from simulator.core.values.timestamps import moved
 from simulator.core.values.tokens import resign
 
 _TRIES: Final = 50
+_FLOWS: Final = 256
+"""How many flows of a client are looked at for a value that it has come back to."""
 _INTEGER: Final = re.compile(r"-?[0-9]{1,1000}")
 
 
 @dataclass(slots=True)
 class Scope:
-    """Live values by variable number, and the way back from a live value to what was recorded for it."""
+    """Live values by variable number, and the way back from a live value to what was recorded for it.
+
+    A client's has those of its latest `flows`.
+    """
 
     live: dict[int, Json] = field(default_factory=dict)
     recorded: dict[str, tuple[Json, ...]] = field(default_factory=dict)
     paired: dict[str, set[Json]] = field(default_factory=dict)
+    flows: deque[Scope] = field(default_factory=lambda: deque(maxlen=_FLOWS))
 
     def bind(self, variable: Variable, value: Json) -> None:
         self.live[variable.number] = value
@@ -55,6 +62,9 @@ class Bindings:
     taken: Callable[[str], bool] = lambda value: False
     own: Scope = field(default_factory=Scope)
 
+    def __post_init__(self) -> None:
+        self.client.flows.append(self.own)
+
     def learn(self, index: int, live: Event) -> None:
         """Pair the values of a live event with those of the recorded event that it matched."""
         uses = self.plan.at(index)
@@ -63,8 +73,19 @@ class Bindings:
         values = dict(slots(live))
         for slot, variable in uses:
             value = values.get(slot, MISSING)
-            if value is not MISSING and (variable.kind in SENT or self._of(variable) is MISSING):
+            if value is MISSING:
+                continue
+            known = self._of(variable)
+            if variable.kind in SENT or known is MISSING:
                 self._bind(variable, value, self.heard)
+            elif str(value) != str(known) and self.stands_for(variable.value, value):
+                self._come_back(variable, value)
+
+    def _come_back(self, variable: Variable, value: Json) -> None:
+        """A client names a value that it had before the latest: on this flow, all is again as it was with that."""
+        flows = (scope for scope in reversed(self.client.flows) if scope is not self.own)
+        before = next((scope for scope in flows if str(scope.live.get(variable.number)) == str(value)), Scope())
+        self.own.live = {**before.live, **self.own.live, variable.number: value}
 
     def carry(self, said: int, instead: int) -> None:
         """One recorded event was served where another could have been: their values are called the same."""
