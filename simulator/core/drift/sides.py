@@ -93,7 +93,7 @@ class Side:
             return SECRET_HOLE
         if is_id_name(named[-1]) and has_random_part(text):
             return ID_HOLE
-        for part in reversed(variable.parts if variable else ()):
+        for part in reversed(variable.parts if variable and variable.kind != TOKEN else ()):
             text = text[: part.begin] + ID_HOLE + text[part.end :]
         return without_ids(without_dates(self.origins.in_text(text), TIME_HOLE), ID_HOLE)
 

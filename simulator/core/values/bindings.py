@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from simulator.core.events import Event
-from simulator.core.jsontext import MISSING, Json, MaybeJson
+from simulator.core.jsontext import MISSING, Json, MaybeJson, dump
 from simulator.core.matching.overrides import Paired
 from simulator.core.units import Time
 from simulator.core.values.correlation import COMPOSED, PAIRED, SENT, TIME, TOKEN, Plan, Variable
@@ -119,7 +119,9 @@ class Bindings:
         if variable.kind in SENT:
             known = self._of(variable)
             return variable.value if known is MISSING else known
-        return _composed(variable, self._echo) if variable.parts else variable.value
+        if variable.kind == TOKEN or not variable.parts:
+            return variable.value
+        return _composed(variable, self._echo)
 
     def _of(self, variable: Variable) -> MaybeJson:
         found = self.own.live.get(variable.number, MISSING)
@@ -143,9 +145,7 @@ class Bindings:
         if variable.kind == COMPOSED:
             return _composed(variable, lambda part: self._live(part, index, wall, made))
         for _ in range(_TRIES):  # a short id may have been made before, for somebody else
-            value = self._made(variable, wall)
-            if variable.parts:
-                value = _composed(variable, lambda part: self._live(part, index, wall, made), self._rest)
+            value = self._made(variable, wall, lambda part: self._live(part, index, wall, made))
             if variable.kind == TIME or value == variable.value or not self.taken(str(value)):
                 break
         self._bind(variable, value, self.minted)
@@ -155,12 +155,15 @@ class Bindings:
         """What an id has beside its parts is another if it was made to be unique as well."""
         return fresh(text, self.rng) if is_distinctive(text) else text
 
-    def _made(self, variable: Variable, wall: Time) -> Json:
+    def _made(self, variable: Variable, wall: Time, live: Callable[[Variable], Json]) -> Json:
         if variable.kind == TIME:
             return moved(variable.value, wall - variable.wall)
         if variable.kind == TOKEN:
-            return resign(str(variable.value), wall - variable.wall, jti=f"{self.rng.getrandbits(128):032x}")
-        return fresh(str(variable.value), self.rng)
+            jti, texts = f"{self.rng.getrandbits(128):032x}", None
+            if variable.parts:
+                texts = _composed(variable, lambda part: dump(str(live(part)))[1:-1])
+            return resign(str(variable.value), wall - variable.wall, jti=jti, texts=texts)
+        return _composed(variable, live, self._rest) if variable.parts else fresh(str(variable.value), self.rng)
 
     def _bind(self, variable: Variable, value: Json, tell: Callable[[str], None]) -> None:
         if variable.number in self.plan.lone:
@@ -177,7 +180,7 @@ class Bindings:
 
 def _composed(variable: Variable, live: Callable[[Variable], Json], rest: Callable[[str], str] = str) -> str:
     """The text of a variable with its parts replaced, and what is left made from what it was."""
-    text, end, pieces = str(variable.value), 0, []
+    text, end, pieces = variable.text, 0, []
     for part in variable.parts:
         pieces += [rest(text[end : part.begin]), str(live(part.variable))]
         end = part.end

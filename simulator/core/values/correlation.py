@@ -41,6 +41,7 @@ from simulator.core.values.places import Slot
 from simulator.core.values.repeats import EVERYTHING
 from simulator.core.values.sightings import Sighting, Sightings, data_places, is_data_here
 from simulator.core.values.timestamps import looks_like_time
+from simulator.core.values.tokens import visible_text
 from simulator.core.values.twins import Twins, twins
 
 ECHOED, MINTED, TOKEN, TIME, COMPOSED, PAIRED = "echoed", "minted", "token", "time", "composed", "paired"
@@ -53,8 +54,8 @@ SENT: Final = frozenset((ECHOED, PAIRED))
 class Variable:
     """One recorded value that is another in every run. `source` is the event where it first stands.
 
-    `parts` are other variables inside of its text; of a composed one, nothing else changes. `also` are its values
-    in other recordings of the same.
+    `parts` are other variables inside of its `text`; of a composed one, nothing else changes. `also` are its
+    values in other recordings of the same.
     """
 
     number: int
@@ -64,6 +65,11 @@ class Variable:
     wall: Time
     parts: tuple[Part, ...] = ()
     also: tuple[Json, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """What its parts stand in: of a token, its claims."""
+        return visible_text(str(self.value)) if self.kind == TOKEN else str(self.value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from simulator.core.values.pairs import is_short, typed
 from simulator.core.values.places import Slot
 from simulator.core.values.repeats import EVERYTHING
 from simulator.core.values.timestamps import is_timestamp, looks_like_time
+from simulator.core.values.tokens import visible_text
 
 
 def plan(recording: Recording) -> Plan:
@@ -156,7 +157,7 @@ class Planner:
         self._count += 1
         self.lone.append(kind == TIME)
         if (kind in (ECHOED, MINTED) and key in self._repeats) or (
-            kind == MINTED and self._may_be_composed(item.value)
+            kind in (MINTED, TOKEN) and self._may_be_composed(item.value)
         ):
             self._kept.append(made)
         else:
@@ -164,7 +165,7 @@ class Planner:
         return made
 
     def _may_be_composed(self, value: Json) -> bool:
-        return isinstance(value, str) and may_hold(value, self._repeats)
+        return isinstance(value, str) and may_hold(visible_text(value), self._repeats)
 
     def finish(self) -> None:
         """Write what could not be known before: texts that ids stand in, and the ids themselves."""
@@ -173,7 +174,7 @@ class Planner:
             if can_stand_inside(variable.value):
                 ids.setdefault(variable.value, variable)
         finder, kept = Finder(ids), list(self._kept)
-        spans = {item.number: _spans(item, finder, ids) for item in kept if item.kind == MINTED}
+        spans = {item.number: _spans(item, finder, ids) for item in kept if item.kind in (MINTED, TOKEN)}
         for index, slot, text in self._texts:
             item = Variable(number=self._count, kind=COMPOSED, value=text, source=index, wall=0)
             if found := _spans(item, finder, ids):
@@ -217,7 +218,7 @@ class _Local:
 
 def _spans(item: Variable, finder: Finder, ids: Mapping[str, Variable]) -> list[tuple[int, int, Variable]]:
     """Which ids stand where in a text of the server; none that the client had not sent by then."""
-    text = str(item.value)
+    text = item.text
     found = [(begin, end, ids[text[begin:end]]) for begin, end in finder.find(text)]
     return [(begin, end, part) for begin, end, part in found if part.kind == MINTED or part.source < item.source]
 

@@ -13,6 +13,7 @@ from simulator.core.jsontext import MISSING
 from simulator.core.values.inside import candidates
 from simulator.core.values.nested import nested_json
 from simulator.core.values.occurrences import Occurrence, key_of
+from simulator.core.values.tokens import visible_text
 
 _BITS: Final = (1 << 16, 1 << 30)
 """The fewest and the most hashes that are told apart."""
@@ -51,7 +52,7 @@ class Repeats(Container[str]):
             return
         self._add(key)
         if isinstance(value, str) and not item.upstream and nested_json(value) is MISSING:
-            for part in candidates(value):
+            for part in candidates(visible_text(value)):
                 self._add(part)
 
     def _add(self, key: str) -> None:

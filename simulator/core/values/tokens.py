@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import jwt
 
+from simulator.core.jsontext import Path, leaves, replaced
 from simulator.core.units import SECOND, Time
 
 SIMULATOR_KEY: Final = "stagesim: a public key for tokens that open nothing"
@@ -28,6 +29,18 @@ def claims_of(token: str) -> dict[str, Any] | None:
         return dict(jwt.decode(token, options={"verify_signature": False}))
     except (jwt.PyJWTError, ValueError, RecursionError):
         return None
+
+
+def visible_text(value: str) -> str:
+    """What ids can be found in: of a token its claims that are texts, each a line of JSON; else the value."""
+    claims = claims_of(value) if value.startswith("eyJ") else None
+    if claims is None:
+        return value
+    return "\n".join(json.dumps(text, ensure_ascii=False) for _, text in _texts(claims))
+
+
+def _texts(claims: Mapping[str, Any]) -> list[tuple[Path, str]]:
+    return [(path, value) for path, value in leaves(dict(claims)) if isinstance(value, str)]
 
 
 def sign(claims: Mapping[str, Any], key: str = SIMULATOR_KEY) -> str:
@@ -57,12 +70,16 @@ def is_signed(token: str, key: str) -> bool:
     return True
 
 
-def resign(token: str, distance: Time, *, jti: str) -> str:
+def resign(token: str, distance: Time, *, jti: str, texts: str | None = None) -> str:
     """The token with its dates `distance` µs later and an id of its own, signed by the simulator.
 
-    The id makes it another token for each client. What is not a JWT is given back as it is.
+    The id makes it another token for each client. `texts` are its `visible_text` with other ids in it. What is
+    not a JWT is given back as it is.
     """
     claims = claims_of(token)
     if claims is None:
         return token
-    return sign(moved(claims, distance // SECOND) | {"jti": jti})
+    changed: Any = claims
+    for (path, _), line in zip(_texts(claims), texts.split("\n") if texts else (), strict=False):
+        changed = replaced(changed, path, json.loads(line))
+    return sign(moved(changed, distance // SECOND) | {"jti": jti})

@@ -188,6 +188,46 @@ def test_a_token_is_signed_again_with_its_claims_and_later_dates() -> None:
     assert is_ours(new) and not is_ours(old)
 
 
+USER = "usr_340fffa5a3ce"
+
+
+def test_the_claims_of_a_token_name_whom_the_rest_names() -> None:
+    """A user id that is made anew is so in the token too, before and behind it; other claims stay."""
+    claims = {
+        "sub": USER,
+        "name": "Ada \u2028",
+        "roles": ["admin", f"owner:{USER}"],
+        "exp": CREATED // SECOND + 900,
+    }
+    token = jwt.encode(claims, OTHERS_KEY, algorithm="HS256")
+    played = recording(
+        post("1", 0, "/login"),
+        answer("1", 100, access_token=token, user_id=USER),
+        get("2", 200, f"/users/{USER}"),
+        answer("2", 300, user_id=USER),
+    )
+    bindings = binding(played)
+    login = served(bindings, played, 1)
+    found = claims_of(str(login["access_token"]))
+    user = str(login["user_id"])
+    assert found is not None
+    assert user != USER
+    assert found["sub"] == user == served(bindings, played, 3)["user_id"]
+    assert (found["name"], found["roles"]) == (claims["name"], ["admin", f"owner:{user}"])
+    assert served(binding(played, fresh=False), played, 1) == {"access_token": token, "user_id": USER}
+
+
+def test_a_claim_is_what_the_client_has_called_itself_whatever_that_is() -> None:
+    token = jwt.encode({"sub": USER, "n": 7}, OTHERS_KEY, algorithm="HS256")
+    played = recording(post("1", 0, "/login", id=USER), answer("1", 100, access_token=token, id=USER))
+    bindings = binding(played)
+    odd = 'q"uo\\te\n'
+    bindings.learn(0, post("1", 0, "/login", id=odd))
+    found = claims_of(str(served(bindings, played, 1)["access_token"]))
+    assert found is not None
+    assert (found["sub"], found["n"]) == (odd, 7)
+
+
 def test_each_client_has_a_token_of_its_own() -> None:
     played = recording(post("1", 0, "/login"), answer("1", 10, access_token=token(sub="alice")))
     tokens = {str(served(binding(played, seed), played, 1)["access_token"]) for seed in range(5)}
