@@ -71,15 +71,16 @@ class Session:
             self._schedule.begin(event.at)
             event = self._open(event)
         flow = self._flows.get(event.flow)
-        if flow is None or Direction.UPSTREAM in flow.ended:
+        late = flow is not None and Direction.UPSTREAM in flow.ended
+        if flow is None or (late and event.kind != "bytes"):
             return
         self.journal.add(event)
         if isinstance(event, Reset):
             self._gone(flow)
-            return
-        if isinstance(event, Close):
-            flow.ended.add(Direction.UPSTREAM)
-        self._queue.push(Item(due=event.at, flow=flow, event=event))
+        elif not late:  # nobody hears what comes after a close
+            if isinstance(event, Close):
+                flow.ended.add(Direction.UPSTREAM)
+            self._queue.push(Item(due=event.at, flow=flow, event=event))
 
     def due(self, now: Time) -> list[Event]:
         """Everything that is to be sent by `now`, in order. After a FlowError, ask again for the rest."""
@@ -224,9 +225,8 @@ class Session:
         return stage
 
     def _send(self, event: Event, flow: LiveFlow, out: list[Event]) -> None:
-        if Direction.DOWNSTREAM in flow.ended:
-            return
-        if flow.holds_back(event):
+        over = Direction.DOWNSTREAM in flow.ended and not (event.kind == "bytes" and flow.open)
+        if over or flow.holds_back(event):
             return
         out.append(event)
         if isinstance(event, Continuation):

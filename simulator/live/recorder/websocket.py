@@ -26,8 +26,8 @@ class _Held(NamedTuple):
 class WebSocketConnection:
     """Records what travels after a 101 response.
 
-    A peer that vanishes is recorded as a Reset of its direction, unless it has sent a close frame: after that,
-    nothing can follow in its direction, and what it sends nevertheless (RFC 6455 §5.5.1 forbids it) is a problem.
+    A peer that vanishes is recorded as a Reset of its direction, unless it has sent a close frame: what it sends
+    after that nevertheless (RFC 6455 §5.5.1 forbids it) is recorded as raw bytes.
     """
 
     def __init__(self, tape: Tape, flow: str, response: Headers) -> None:
@@ -76,11 +76,6 @@ class WebSocketConnection:
     def _put(self, direction: Direction, events: Sequence[Event]) -> None:
         held = self._held.get(direction)
         for event in events:
-            if direction in self._closed:
-                self._tape.problem(
-                    f"flow {self._flow}: bytes after the close frame ({direction}) are not recorded"
-                )
-                return
             is_held = held is not None and event.at == held.since and not isinstance(event, Ping | Pong | Close)
             self._tape.put(event, held.place if held and is_held else None)
             if isinstance(event, Close):
