@@ -30,7 +30,8 @@ from simulator.core.jsontext import MISSING, Json, Path
 from simulator.core.matching.compare import discriminator, is_heartbeat
 from simulator.core.serversent import EventStream, is_event_stream
 from simulator.core.units import Time
-from simulator.core.values.coding import decoded
+from simulator.core.values.coding import codings, decoded
+from simulator.core.values.lines import has_lines
 from simulator.core.values.places import segments, slots
 
 Document = dict[str, Json]
@@ -104,6 +105,8 @@ def _items(index: int, event: Event, body: _Body, side: Side) -> Iterator[Item]:
     if isinstance(event, Response):
         if is_event_stream(event.headers):
             pieces = [*_pieces(body.parts)]
+        elif has_lines(event.headers) and not codings(event.headers):
+            pieces = [*_lines(body.parts)]
         else:
             document |= _payload(b"".join(data for _, data in body.parts), event)
     yield _item(index, event, _name(event), document, side, variables=side.variables(index))
@@ -247,6 +250,16 @@ def _pieces(parts: list[tuple[Time, bytes]]) -> Iterator[tuple[Time, dict[str, s
             yield at, fields
     for fields in stream.unfinished():
         yield at, fields
+
+
+def _lines(parts: list[tuple[Time, bytes]]) -> Iterator[tuple[Time, dict[str, str]]]:
+    """The lines of a stream that are not empty, as if each were the data of an event."""
+    rest, at = b"", 0
+    for at, data in parts:
+        *lines, rest = (rest + data).split(b"\n")
+        yield from ((at, {"data": line.decode("utf-8", "replace")}) for line in lines if line.strip())
+    if rest.strip():
+        yield at, {"data": rest.decode("utf-8", "replace")}
 
 
 def _said(fields: dict[str, str]) -> Document:

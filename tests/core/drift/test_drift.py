@@ -272,6 +272,30 @@ def test_the_ids_of_each_run_are_no_drift_in_its_stream_unless_they_come_back_as
     ]
 
 
+def test_newline_delimited_json_is_compared_line_by_line() -> None:
+    fields = (("Content-Type", "application/x-ndjson"),)
+    request = Request(flow="1", at=0, service="b", method="GET", target="/events")
+
+    def told(*pieces: str) -> Recording:
+        return recording(
+            request,
+            Response(flow="1", at=9, status=200, headers=fields, streaming=True),
+            *(Chunk(flow="1", at=10 + number, data=piece.encode()) for number, piece in enumerate(pieces)),
+            End(flow="1", at=99),
+        )
+
+    lines = [f'{{"type": "tick", "event_id": "ab12cd3{n}", "n": {n}}}\n' for n in range(3)]
+    whole = recording(request, Response(flow="1", at=9, status=200, headers=fields, body="".join(lines).encode()))
+    others = [line.replace("ab12", "99ff") for line in lines]
+    assert found(told(*lines), whole) == found(told(lines[0][:9], lines[0][9:], *lines[1:]), told(*others)) == []
+    renamed = [line.replace("event_id", "evt") for line in others]
+    assert [item[1:3] for item in found(told(*lines), told(others[0], renamed[1], others[2].strip()))] == [
+        ("< tick #2", "$.event_id"),
+        ("< tick #2", "$.evt"),
+    ]
+    assert [item[1:3] for item in found(told(*lines), told(*others[:2]))] == [("< tick #3", "")]
+
+
 def test_a_compressed_body_is_compared_by_what_it_says() -> None:
     def packed(text: str, level: int) -> Recording:
         fields = (("Content-Encoding", "gzip"),)
