@@ -15,7 +15,7 @@ demo: $(VENV)/ready  ## record, replay, break: the whole story on this machine
 	$(BIN)/stagesim demo
 
 test: $(VENV)/ready  ## all tests
-	$(BIN)/python -m pytest -n 4 --dist loadfile
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .

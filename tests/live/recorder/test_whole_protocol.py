@@ -39,7 +39,7 @@ from simulator.live.recorder import Recorder, Upstream
 
 UP = Direction.UPSTREAM
 TEXT = b"0123456789" * 3
-GAP: Final = 0.08
+GAP: Final = 0.12
 """Seconds between the pieces of what comes slowly; more than half of it is seen as slow."""
 
 TLS: Final = ssl.create_default_context()
@@ -460,4 +460,9 @@ def replayed(findings: Findings) -> Iterator[Urls]:
 
 @pytest.mark.parametrize("name", CLIENTS)
 def test_a_client_finds_the_same(name: str, findings: Findings, replayed: Urls) -> None:
-    assert CLIENTS[name](replayed) == findings[0][name]
+    """Some find out how far apart things come; on a busy machine they read late, and look again."""
+    for _ in range(3):
+        found = CLIENTS[name](replayed)
+        if found == findings[0][name]:
+            return
+    assert found == findings[0][name]
