@@ -225,8 +225,8 @@ class Session:
         return stage
 
     def _send(self, event: Event, flow: LiveFlow, out: list[Event]) -> None:
-        over = Direction.DOWNSTREAM in flow.ended and not (event.kind == "bytes" and flow.open)
-        if over or flow.holds_back(event):
+        late = flow.open and event.kind == "bytes" and not self.stages  # as recorded; a fault's close is the end
+        if (Direction.DOWNSTREAM in flow.ended and not late) or flow.holds_back(event):
             return
         out.append(event)
         if isinstance(event, Continuation):

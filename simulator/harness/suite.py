@@ -182,7 +182,7 @@ def _read(report: Path, known: _Told, server: ReplayServer, output: str, *, kill
     stacks = _taken(Path(f"{report}.stacks"))
     for test, begin in started.items():
         outcome = Outcome.HUNG if killed or "Timeout (" in stacks else Outcome.CRASHED
-        known.tests[test] = _test_run(test, outcome, (stacks or output)[-KEPT:], begin, server.now())
+        known.tests[test] = _test_run(test, outcome, stacks[:KEPT] or output[-KEPT:], begin, server.now())
 
 
 def _facts(report: Path) -> Iterator[dict[str, Any]]:
